@@ -1,0 +1,1 @@
+//! YAML with a guard in front.
