@@ -1,1 +1,170 @@
-//! stub
+//! The daemon: watching and settling the inbox, the writer thread, the one event loop, publishing, signals, systemd.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::{catalog, feed, rendition, server};
+
+/// Whether the inbox is polled (`inbox.poll`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// Where the file system sends no events.
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+/// Settings of `inbox`, `state` and `publish`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The inbox.
+    pub inbox: PathBuf,
+    /// `inbox.include`, `inbox.exclude`.
+    pub names: Names,
+    /// `inbox.max_file_size` in bytes.
+    pub max_file_size: u64,
+    /// `inbox.settle`.
+    pub settle: Duration,
+    /// `inbox.rescan`.
+    pub rescan: Duration,
+    /// `inbox.poll`.
+    pub poll: Poll,
+    /// `--accept-empty`.
+    pub accept_empty: bool,
+    /// The state folder.
+    pub state: PathBuf,
+    /// `publish.disk`.
+    pub publish: Option<PathBuf>,
+}
+
+/// Which names are articles; matched without regard to case, relative to the inbox.
+#[derive(Clone, Debug)]
+pub struct Names {
+    include: globset::GlobSet,
+    exclude: Vec<(String, globset::GlobMatcher)>,
+}
+
+/// What a name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named<'a> {
+    /// An article.
+    Article,
+    /// Excluded by this pattern.
+    Excluded(&'a str),
+    /// Not included.
+    Other,
+}
+
+impl Names {
+    /// Compiles the patterns.
+    ///
+    /// # Errors
+    ///
+    /// Names the pattern that is not a glob.
+    pub fn new(include: &[String], exclude: &[String]) -> Result<Names, globset::Error> {
+        let glob =
+            |pattern: &str| globset::GlobBuilder::new(pattern).case_insensitive(true).literal_separator(true).build();
+        let mut includes = globset::GlobSetBuilder::new();
+        for pattern in include {
+            includes.add(glob(pattern)?);
+        }
+        let exclude = exclude
+            .iter()
+            .map(|pattern| Ok((pattern.clone(), glob(pattern)?.compile_matcher())))
+            .collect::<Result<_, globset::Error>>()?;
+        Ok(Names { include: includes.build()?, exclude })
+    }
+
+    /// What a file is, by its path relative to the inbox; an excluded folder excludes what is below it.
+    pub fn of_file(&self, path: &str) -> Named<'_> {
+        let mut end = 0;
+        while let Some(slash) = path[end..].find('/') {
+            end += slash;
+            if let Some(pattern) = self.excluded(&path[..end]) {
+                return Named::Excluded(pattern);
+            }
+            end += 1;
+        }
+        match self.excluded(path) {
+            Some(pattern) => Named::Excluded(pattern),
+            None if self.include.is_match(path) => Named::Article,
+            None => Named::Other,
+        }
+    }
+
+    /// The pattern that excludes a folder or a file itself, its parents not looked at.
+    pub fn excluded(&self, path: &str) -> Option<&str> {
+        self.exclude.iter().find(|(_, glob)| glob.is_match(path)).map(|(pattern, _)| pattern.as_str())
+    }
+}
+
+/// Everything that the daemon is told by the config.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// For the catalog.
+    pub catalog: catalog::Settings,
+    /// For the renderer; `base_url` is only right where `base_url_given`, else it follows from the bound address.
+    pub feed: feed::Settings,
+    /// Whether `site.base_url` is configured.
+    pub base_url_given: bool,
+    /// For the cache.
+    pub rendition: rendition::Settings,
+    /// For the server.
+    pub server: server::Settings,
+    /// For the inbox, state and publishing.
+    pub daemon: Settings,
+}
+
+/// Reads the config anew (SIGHUP); the text of all its mistakes where it is not valid.
+pub type Reload = Box<dyn FnMut() -> Result<Setup, String> + Send>;
+
+/// Why the daemon or a build stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The catalog cannot be used; [`catalog::Error::Locked`] and [`catalog::Error::Newer`] have an exit code of
+    /// their own.
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
+    /// Anything else that keeps it from starting: one clear sentence.
+    #[error("{0}")]
+    Start(String),
+}
+
+/// What a build did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Built {
+    /// Shown articles.
+    pub articles: u64,
+    /// Feeds.
+    pub feeds: u64,
+    /// Files with problems.
+    pub problems: u64,
+    /// Files below the folder now.
+    pub documents: u64,
+    /// Of these, written because they were new or other than before.
+    pub written: u64,
+    /// Files of an earlier build that were removed.
+    pub removed: u64,
+}
+
+/// Runs the daemon until SIGTERM or SIGINT. `ready` is given the line for stdout once a state can be shown.
+///
+/// # Errors
+///
+/// Where it could not start; once it runs, the world's mistakes are retried and shown instead.
+pub fn serve(setup: Setup, reload: Reload, ready: Box<dyn FnOnce(&str) + Send>) -> Result<(), Failure> {
+    let _ = (setup, reload, ready);
+    unimplemented!()
+}
+
+/// One pass: brings the catalog up to date with the inbox and writes every document below `out`.
+///
+/// # Errors
+///
+/// Where the inbox, the catalog or `out` cannot be used.
+pub fn build(setup: Setup, out: &Path) -> Result<Built, Failure> {
+    let _ = (setup, out);
+    unimplemented!()
+}
