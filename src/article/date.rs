@@ -7,8 +7,8 @@
 use chrono::{DateTime, Duration, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
-use super::names;
 use super::Timestamp;
+use super::names;
 
 /// Longest text that is looked at.
 const MAX_CHARS: usize = 80;
@@ -19,7 +19,9 @@ pub(super) fn parse(text: &str, zone: Tz) -> Result<Timestamp, &'static str> {
     let cursor = Cursor { rest: &text };
     let local = cursor.whole()?;
     let instant = match local.zone {
-        Some(Zone::Offset(minutes)) => local.at.checked_sub_signed(Duration::minutes(minutes.into())).map(|at| at.and_utc()),
+        Some(Zone::Offset(minutes)) => {
+            local.at.checked_sub_signed(Duration::minutes(minutes.into())).map(|at| at.and_utc())
+        }
         Some(Zone::Place(place)) => resolve(local.at, place),
         None => resolve(local.at, zone),
     };
@@ -266,7 +268,8 @@ impl<'t> Cursor<'t> {
         let (day, day_width) = self.number().ok_or(NOT_A_DATE)?;
         self.spaces();
         // The last unit is often left out.
-        if self.eat_any(&["日", "号", "號", "일"]).is_none() && self.rest.starts_with(|c: char| !c.is_whitespace()) {
+        if self.eat_any(&["日", "号", "號", "일"]).is_none() && self.rest.starts_with(|c: char| !c.is_whitespace())
+        {
             return Err(NOT_A_DATE);
         }
         date.day = day;
@@ -285,14 +288,18 @@ impl<'t> Cursor<'t> {
             3 => (number / 10, number % 10),
             _ => return Err(NOT_A_DATE),
         };
-        let weekday = u8::try_from(weekday).ok().and_then(|day| chrono::Weekday::try_from(day.checked_sub(1)?).ok()).ok_or(NOT_A_DATE)?;
+        let weekday = u8::try_from(weekday)
+            .ok()
+            .and_then(|day| chrono::Weekday::try_from(day.checked_sub(1)?).ok())
+            .ok_or(NOT_A_DATE)?;
         NaiveDate::from_isoywd_opt(date.year, week, weekday).map(on).ok_or("there is no such week")
     }
 
     /// `20220411`, `202204111301`, `20220411130153`.
     fn compact(&mut self, start: Cursor<'t>, width: usize) -> Result<Date, &'static str> {
         let digits = &start.rest[..width];
-        let part = |range: std::ops::Range<usize>| digits.get(range).and_then(|part| part.parse::<u32>().ok()).unwrap_or(0);
+        let part =
+            |range: std::ops::Range<usize>| digits.get(range).and_then(|part| part.parse::<u32>().ok()).unwrap_or(0);
         let year = i32::try_from(part(0..4)).map_err(|_| NOT_A_DATE)?;
         let time = (width > 8).then(|| Time { hour: part(8..10), minute: part(10..12), second: part(12..14) });
         Ok(Date { year, month: part(4..6), day: part(6..8), time, zone: None, basic: true })
@@ -439,7 +446,9 @@ impl<'t> Cursor<'t> {
         }
         ahead.spaces();
         let before = ahead;
-        let Some((hour, width)) = ahead.number() else { return if half.is_some() { Err(NOT_A_DATE) } else { Ok(None) } };
+        let Some((hour, width)) = ahead.number() else {
+            return if half.is_some() { Err(NOT_A_DATE) } else { Ok(None) };
+        };
         let mut time = Time { hour, ..Time::default() };
         if basic && matches!(width, 4 | 6) {
             let part = |at: usize| before.rest.get(at..at + 2).and_then(|part| part.parse().ok()).unwrap_or(0);
@@ -501,7 +510,11 @@ impl<'t> Cursor<'t> {
             "am" => Half::Morning,
             "pm" => Half::Afternoon,
             "a" | "p" if ahead.eat_any(&[".m.", ".M."]).is_some() => {
-                if word == "a" { Half::Morning } else { Half::Afternoon }
+                if word == "a" {
+                    Half::Morning
+                } else {
+                    Half::Afternoon
+                }
             }
             _ => return None,
         };
@@ -553,7 +566,10 @@ impl<'t> Cursor<'t> {
             // Go writes the name behind the offset; the offset is exact, whatever the name says.
             ahead.spaces();
             let name = ahead.word();
-            if !name.is_empty() && ahead.rest.is_empty() && (names::zone(name).is_some() || name.bytes().all(|b| b.is_ascii_uppercase())) {
+            if !name.is_empty()
+                && ahead.rest.is_empty()
+                && (names::zone(name).is_some() || name.bytes().all(|b| b.is_ascii_uppercase()))
+            {
                 *self = ahead;
             }
             return Ok(Some(zone));
@@ -642,7 +658,8 @@ impl<'t> Cursor<'t> {
 
     /// `二〇二二` and `十一`.
     fn chinese_number(&mut self) -> Option<(u32, usize)> {
-        let value = |c: char| "〇一二三四五六七八九".chars().position(|d| d == c).or((c == '零' || c == '○').then_some(0));
+        let value =
+            |c: char| "〇一二三四五六七八九".chars().position(|d| d == c).or((c == '零' || c == '○').then_some(0));
         let end = self.rest.find(|c: char| c != '十' && value(c).is_none()).unwrap_or(self.rest.len());
         let (text, rest) = self.rest.split_at(end);
         let count = text.chars().count();
@@ -674,7 +691,8 @@ impl<'t> Cursor<'t> {
 
     /// Letters, or a name like `America/New_York`.
     fn zone_name(&mut self) -> &'t str {
-        let end = self.rest.find(|c: char| !(c.is_ascii_alphabetic() || matches!(c, '/' | '_'))).unwrap_or(self.rest.len());
+        let end =
+            self.rest.find(|c: char| !(c.is_ascii_alphabetic() || matches!(c, '/' | '_'))).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
         word

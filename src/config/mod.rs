@@ -245,8 +245,7 @@ impl Reading {
     /// The defaults.
     fn start(around: &Surroundings) -> Reading {
         let draft = Draft::blank();
-        let mut reading =
-            Reading { draft, values: BTreeMap::new(), places: BTreeMap::new(), problems: Vec::new() };
+        let mut reading = Reading { draft, values: BTreeMap::new(), places: BTreeMap::new(), problems: Vec::new() };
         for setting in SETTINGS {
             let value = show::default(setting);
             let wrong = reading.take(setting, &value, &around.cwd, Origin::Default);
