@@ -78,7 +78,7 @@ impl std::error::Error for Error {}
 /// Longest text that the crate is given. Its work may grow with the square of the length.
 pub const MAX_BYTES: usize = 16 * 1024;
 /// Longest text of plain lines, which are read in linear time.
-pub const MAX_PLAIN_BYTES: usize = 64 * 1024;
+pub const MAX_PLAIN_BYTES: usize = 512 * 1024;
 /// Most bytes of `[` and `{`. A count cannot be evaded by quotes or comments; a measured depth can.
 pub const MAX_OPENERS: usize = 128;
 

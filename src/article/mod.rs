@@ -3,12 +3,28 @@
 //! Everything here is pure: the same bytes, path and [`Rules`] always read the same. Nothing here fails: whatever
 //! the file holds, the result says what could be read and what had to be guessed.
 
+mod address;
+mod body;
+mod charset;
+mod content;
+#[cfg(test)]
+mod corpus_tests;
+mod date;
+mod fields;
+mod front;
+mod keys;
+mod names;
+mod repair;
+mod terms;
+mod text;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::diagnostic::Diagnostic;
+use self::front::Front;
+use crate::diagnostic::{Code, Diagnostic};
 
 /// Changes whenever the same bytes may read differently than in the release before.
 pub const PARSER_REVISION: u32 = 1;
@@ -228,14 +244,173 @@ impl Rules {
 
 /// Reads one file.
 pub fn parse(file: SourceFile<'_>, rules: &Rules) -> Parsed {
-    let _ = (file, rules);
-    unimplemented!()
+    let mut parsed = Parsed { article: None, problems: Vec::new(), origins: BTreeMap::new() };
+    if file.bytes.iter().all(u8::is_ascii_whitespace) {
+        parsed.problems.push(empty());
+        return parsed;
+    }
+    match charset::read(file.bytes, rules.charset) {
+        Ok(decoded) => {
+            parsed.problems = decoded.problems;
+            read(file.path, &decoded.text, decoded.encoding, rules, &mut parsed);
+        }
+        Err(problem) => parsed.problems.push(problem),
+    }
+    // Those without a place, about the whole file, go first.
+    parsed.problems.sort_by_key(|problem| (problem.line, problem.column));
+    parsed
 }
 
 /// Decodes kept bytes as [`parse`] did: the byte order mark dropped, line ends made `\n`, bad bytes left out.
 ///
 /// `encoding` is [`Body::encoding`].
 pub fn decode(bytes: &[u8], encoding: &str) -> String {
-    let _ = (bytes, encoding);
-    unimplemented!()
+    charset::decode(bytes, encoding).into_owned()
+}
+
+fn empty() -> Diagnostic {
+    Diagnostic::new(Code::Empty, "withheld: the file is empty")
+}
+
+/// Reads a file's text.
+fn read(path: &str, text: &str, encoding: &str, rules: &Rules, parsed: &mut Parsed) {
+    if text.trim().is_empty() {
+        parsed.problems.push(empty());
+        return;
+    }
+    let Some((mut front, keys)) = cut(text, parsed) else { return };
+    parsed.problems.append(&mut front.problems);
+    parsed.problems.extend(keys.problems);
+
+    let body = &text[front.body_start..];
+    let markup = body::markup(path, body);
+    let mut reader = fields::Reader::new(&keys.entries, path, rules);
+    let found = reader.fields();
+    parsed.problems.append(&mut reader.problems);
+    parsed.origins = reader.origins;
+
+    let has_body = !text::is_blank(body);
+    if found.title.is_none() && !has_body {
+        let problem = Diagnostic::new(Code::NoArticle, "the file has neither a title nor a body; it was not published");
+        parsed.problems.push(problem.help("add a title to the front matter, or text below it"));
+        return;
+    }
+    let title = found.title.unwrap_or_else(|| substitute_title(path, body, markup, parsed));
+
+    let summary = match body::summary_end(body, markup, found.separator.as_deref()) {
+        Some(end) => {
+            parsed.origins.insert(Field::Summary, Origin { from: "text before <!-- more -->".to_owned(), line: None });
+            Some(Summary::BodyUntil(end))
+        }
+        None => found.summary,
+    };
+    let body = Body {
+        encoding: encoding.to_owned(),
+        start: front.body_start,
+        end: text.len(),
+        markup,
+        hash: body::hash(body, &rules.ignore_changes),
+        text_bytes: body::text_bytes(body, markup),
+    };
+    let mut article = Article {
+        title,
+        published: found.published,
+        updated: found.updated,
+        expires: found.expires,
+        explicit_id: found.explicit_id,
+        authors: found.authors,
+        categories: found.categories,
+        tags: found.tags,
+        language: found.language,
+        summary,
+        image: found.image,
+        link: found.link,
+        slug: found.slug,
+        media: found.media,
+        draft: found.draft,
+        body,
+        content: Hash::default(),
+    };
+    article.content = content::hash(&article, &rules.ignore_changes);
+    parsed.article = Some(article);
+}
+
+/// Cuts a text and reads its keys. `None` where the file is refused.
+fn cut<'t>(text: &'t str, parsed: &mut Parsed) -> Option<(Front<'t>, keys::Keys)> {
+    let front = front::cut(text);
+    match keys::read(&front) {
+        keys::Outcome::Refused(problem) => {
+            parsed.problems.push(problem);
+            None
+        }
+        keys::Outcome::Prose(problem) => {
+            parsed.problems.push(problem);
+            Some((front::none(text), keys::Keys::default()))
+        }
+        keys::Outcome::Keys(keys) => {
+            // Broken lines may be the body's, where the closing fence is missing.
+            if !keys.problems.is_empty()
+                && let Some(shorter) = front::cut_before_prose(text, &front)
+                && let keys::Outcome::Keys(keys) = keys::read(&shorter)
+            {
+                return Some((shorter, keys));
+            }
+            Some((front, keys))
+        }
+    }
+}
+
+/// A title for an article that has none: its first heading, the file's stem, or its first words.
+fn substitute_title(path: &str, body: &str, markup: Markup, parsed: &mut Parsed) -> String {
+    let heading = body::first_heading(body, markup).map(|text| (text, "first heading"));
+    let stem = || Some((text::one_line(stem(path)), "file name")).filter(|(text, _)| !text.is_empty());
+    let words = || body::first_words(body, markup).map(|text| (text, "first words"));
+    let (title, from) = heading.or_else(stem).or_else(words).unwrap_or_else(|| ("untitled".to_owned(), "nothing"));
+    let title = text::cut(&title, fields::MAX_TITLE).unwrap_or(title);
+    parsed.problems.push(
+        Diagnostic::new(Code::TitleMissing, format!("the article has no title; `{}` was taken, its {from}", repair::short(&title)))
+            .help(format!("add a line to the front matter: title: {}", repair::quote(&title))),
+    );
+    parsed.origins.insert(Field::Title, Origin { from: from.to_owned(), line: None });
+    title
+}
+
+/// The name of a file without its suffix.
+fn stem(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match name.rsplit_once('.') {
+        Some((stem, _)) if !stem.is_empty() => stem,
+        _ => name,
+    }
+}
+
+/// The date at the start of a file's name, or of its folder's where the file is called `index`.
+fn file_date(path: &str) -> Option<(i32, u32, u32)> {
+    let stem = stem(path);
+    if stem.eq_ignore_ascii_case("index") {
+        return path.rsplit('/').nth(1).and_then(leading_date);
+    }
+    leading_date(stem)
+}
+
+/// Whether a file is named like a post of Jekyll: `2017-01-20-slug.md`.
+fn has_dated_name(path: &str) -> bool {
+    leading_date(stem(path)).is_some()
+}
+
+/// `2017-01-20` or `2017-1-2`, up to the end or anything that is no digit.
+fn leading_date(name: &str) -> Option<(i32, u32, u32)> {
+    let mut rest = name.trim_start();
+    let mut number = |widths: std::ops::RangeInclusive<usize>, last: bool| {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let number: u32 = rest[..digits].parse().ok().filter(|_| widths.contains(&digits))?;
+        rest = &rest[digits..];
+        if !last {
+            rest = rest.strip_prefix('-')?;
+        }
+        Some(number)
+    };
+    let year = i32::try_from(number(4..=4, false)?).ok()?;
+    let (month, day) = (number(1..=2, false)?, number(1..=2, true)?);
+    chrono::NaiveDate::from_ymd_opt(year, month, day).map(|_| (year, month, day))
 }

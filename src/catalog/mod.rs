@@ -3,15 +3,32 @@
 //! [`Catalog`] is the one writer; [`Readers`] hand out connections that read one consistent state each. Everything
 //! that is shown is made from what stands here.
 
+mod apply;
+mod due;
+mod files;
+mod load;
+mod lock;
+mod meet;
+mod place;
+mod read;
+mod row;
+mod schema;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::{Connection, TransactionBehavior};
 use uuid::Uuid;
 
 use crate::article::{Hash, Parsed, Rules, Timestamp};
 use crate::diagnostic::Diagnostic;
-use crate::entry::{Document, FeedRow, Head, Kept, Key, Kind, Material, Namespace, Status, Taxonomies};
+use crate::entry::{Kept, Key, Kind, Namespace, Taxonomies};
+
+pub use lock::{Holder, Lock};
+pub use read::{Counts, KnownFile, Problem, Publication, Reader, Readers};
 
 /// How the catalog decides: settings of `site`, `articles`, `feeds` and `inbox` that it needs.
 #[derive(Clone, Debug)]
@@ -32,6 +49,8 @@ pub struct Settings {
     pub withdraw_after: Duration,
     /// `feeds.items`: how many entries a live feed has at most.
     pub items: usize,
+    /// `feeds.archives`: kinds whose archive documents are served. Pages are dealt for all kinds in any case.
+    pub archives: Vec<Kind>,
     /// Whether what is rendered depends on an entry's path (`articles.link` with `{stem}` or `{dir}`, or
     /// `site.assets_url`).
     pub paths_matter: bool,
@@ -93,6 +112,8 @@ pub enum Change {
         /// Relative to the inbox.
         path: String,
     },
+    /// Whatever is missing now is withdrawn at once (`--accept-empty`).
+    AcceptMissing,
     /// Look for rows that are due; every `apply` does so in any case.
     Due,
 }
@@ -110,6 +131,8 @@ pub struct Delta {
     pub changed: usize,
     /// See `added`.
     pub withdrawn: usize,
+    /// Files that must be read again, although they did not change.
+    pub reread: Vec<String>,
     /// Whether open problems changed.
     pub problems: bool,
     /// When something is due next.
@@ -170,49 +193,33 @@ pub enum Error {
     Sql(#[from] rusqlite::Error),
 }
 
-/// What a file of the inbox is known as.
+/// The inbox that a catalog belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownFile {
-    /// Name within its folder.
-    pub name: String,
-    /// What `stat` said when it was last read; `None` where it could not be read.
-    pub fingerprint: Option<Fingerprint>,
-    /// Whether it was found missing.
-    pub missing: bool,
-}
-
-/// An open problem.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The file, relative to the inbox.
-    pub path: String,
-    /// What is wrong.
-    pub diagnostic: Diagnostic,
-    /// Since when it is open.
-    pub since: Timestamp,
-}
-
-/// Numbers for status and metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Shown entries.
-    pub articles: u64,
-    /// Keys that answer 200.
-    pub feeds: u64,
-    /// Files with an open error or warning.
-    pub problems: u64,
-    /// Files withheld as their authors asked.
-    pub held: u64,
+pub struct Inbox {
+    /// Canonical.
+    pub path: PathBuf,
+    /// The device number of its file system.
+    pub device: u64,
 }
 
 /// The one writer.
-pub struct Catalog {}
+pub struct Catalog {
+    path: PathBuf,
+    settings: Settings,
+    rules: Hash,
+    connection: Connection,
+    readers: Readers,
+    late: due::Late,
+    waits: due::Waits,
+    next_due: Option<Timestamp>,
+    /// Entries up to this number were read under the present rules.
+    reparsed: i64,
+}
 
 impl Catalog {
     /// Whether the folder has a catalog; without one, [`Catalog::load`] makes it.
     pub fn exists(dir: &Path) -> bool {
-        let _ = dir;
-        unimplemented!()
+        dir.join(schema::FILE).exists()
     }
 
     /// Opens the catalog of a state folder that is locked by [`Lock`], migrating it if it is older.
@@ -221,8 +228,36 @@ impl Catalog {
     ///
     /// See [`Error`].
     pub fn open(dir: &Path, settings: Settings) -> Result<Catalog, Error> {
-        let _ = (dir, settings);
-        unimplemented!()
+        let path = dir.join(schema::FILE);
+        let connection = schema::open_writer(&path)?;
+        let stored = row::meta(&connection, "site_id")?;
+        if stored != settings.site_id {
+            let entries: bool = connection.query_row("SELECT EXISTS(SELECT 1 FROM entry)", [], |row| row.get(0))?;
+            if entries {
+                let name = |id: &Option<String>| id.as_deref().map_or("null".to_owned(), |id| format!("{id:?}"));
+                return Err(Error::Refused(format!(
+                    "site.id is {}, but the catalog was made with {}: another one would give every article a new id; \
+                     set it back, or choose another folder with --state",
+                    name(&settings.site_id),
+                    name(&stored),
+                )));
+            }
+            row::set_meta(&connection, "site_id", settings.site_id.as_deref())?;
+        }
+        let readers = Readers::new(path.clone(), &settings);
+        let mut catalog = Catalog {
+            rules: rules(&settings),
+            next_due: due::next(&connection)?,
+            path,
+            settings,
+            connection,
+            readers,
+            late: due::Late::default(),
+            waits: due::Waits::default(),
+            reparsed: 0,
+        };
+        catalog.ensure_feeds()?;
+        Ok(catalog)
     }
 
     /// The cold path: makes a new catalog of all files, in any order, and puts it in place whole or not at all.
@@ -236,8 +271,57 @@ impl Catalog {
         now: Now,
         files: &mut dyn Iterator<Item = Change>,
     ) -> Result<Catalog, Error> {
-        let _ = (dir, settings, now, files);
-        unimplemented!()
+        load::load(&dir.join(schema::FILE), &settings, &rules(&settings), now, files)?;
+        Catalog::open(dir, settings)
+    }
+
+    /// `all` and the configured mixes exist even when they are empty.
+    fn ensure_feeds(&mut self) -> Result<(), Error> {
+        let mixes = self.settings.taxonomies.mixes.iter().map(|mix| mix.key());
+        let always: Vec<Key> = std::iter::once(Key::all()).chain(mixes).collect();
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut feeds = place::Feeds::default();
+        for key in always {
+            feeds.ensure(&transaction, &key, 0)?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// Makes sure that the catalog belongs to this inbox, and remembers it. `holds` tells whether a file, by its path
+    /// relative to the inbox, is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] where it belongs to another inbox of which this one holds nothing.
+    pub fn adopt(&mut self, inbox: &Inbox, accept_empty: bool, holds: &dyn Fn(&str) -> bool) -> Result<(), Error> {
+        let path = inbox.path.display().to_string();
+        let device = inbox.device.to_string();
+        let known = row::meta(&self.connection, "inbox")?;
+        if let Some(known) = known.filter(|known| *known != path && !accept_empty) {
+            let mut statement = self.connection.prepare("SELECT folder, name FROM file WHERE missing IS NULL")?;
+            let mut rows = statement.query([])?;
+            let mut any = false;
+            let mut found = false;
+            while let Some(file) = rows.next()? {
+                any = true;
+                if holds(&row::join(&file.get::<_, String>(0)?, &file.get::<_, String>(1)?)) {
+                    found = true;
+                    break;
+                }
+            }
+            if any && !found {
+                return Err(Error::Refused(format!(
+                    "the catalog belongs to the inbox {known}, and {path} holds none of its files: choose another \
+                     folder with --state, or start once with --accept-empty to withdraw them all",
+                )));
+            }
+        }
+        if row::meta(&self.connection, "device")?.is_some_and(|known| known != device) && !accept_empty {
+            // Another disk may be mounted here, or none: only a file that is there again proves otherwise.
+            row::set_meta(&self.connection, "suspended", Some("another device"))?;
+        }
+        row::set_meta(&self.connection, "inbox", Some(&path))?;
+        row::set_meta(&self.connection, "device", Some(&device))
     }
 
     /// Applies changes in one transaction, and everything that is due.
@@ -246,225 +330,117 @@ impl Catalog {
     ///
     /// Where the commit failed nothing has changed; the same changes may be given again after [`Catalog::reopen`].
     pub fn apply(&mut self, now: Now, changes: Vec<Change>) -> Result<Delta, Error> {
-        let _ = (now, changes);
-        unimplemented!()
+        let any_missing = changes.iter().any(|change| matches!(change, Change::Missing { .. }));
+        self.work(now, |work| {
+            for change in changes {
+                work.change(change)?;
+            }
+            Ok(any_missing)
+        })
     }
 
-    /// Drops the connection and opens a new one, after an I/O error.
+    /// Reads up to `limit` kept sources again that were read under other rules, also of files that are gone.
+    /// `None` once all are done.
+    ///
+    /// # Errors
+    ///
+    /// As [`Catalog::apply`].
+    pub fn reparse(&mut self, now: Now, limit: usize) -> Result<Option<Delta>, Error> {
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT {} FROM kept k WHERE k.entry > ?1 AND k.rules <> ?2 ORDER BY k.entry LIMIT ?3",
+            row::KEPT_COLUMNS
+        ))?;
+        let mut rows = statement.query(rusqlite::params![self.reparsed, self.rules.as_slice(), limit as i64])?;
+        let mut stale = Vec::new();
+        while let Some(found) = rows.next()? {
+            stale.push(row::KeptRow::read(found, 0)?);
+        }
+        drop(rows);
+        drop(statement);
+        let Some(last) = stale.last().map(|kept| kept.entry) else { return Ok(None) };
+        let delta = self.work(now, |work| {
+            for kept in &stale {
+                work.reparse(kept)?;
+            }
+            Ok(false)
+        })?;
+        self.reparsed = last;
+        Ok(Some(delta))
+    }
+
+    /// One transaction; `body` returns whether files were found missing.
+    fn work(
+        &mut self,
+        now: Now,
+        body: impl FnOnce(&mut apply::Work<'_>) -> Result<bool, Error>,
+    ) -> Result<Delta, Error> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut work = apply::Work {
+            connection: &transaction,
+            settings: &self.settings,
+            rules: self.rules,
+            now,
+            feeds: place::Feeds::default(),
+            delta: Delta::default(),
+            late: &mut self.late,
+            waits: &mut self.waits,
+        };
+        work.inherit_waits()?;
+        let any_missing = body(&mut work)?;
+        if any_missing {
+            work.suspend_if_all_missing()?;
+        }
+        work.process_due()?;
+        let apply::Work { mut feeds, mut delta, .. } = work;
+        feeds.flush(&transaction, &mut delta)?;
+        delta.next_due = due::next(&transaction)?;
+        transaction.commit()?;
+        self.next_due = delta.next_due;
+        Ok(delta)
+    }
+
+    /// Drops the connection and opens a new one, after an I/O error: a failed `fsync` must not be tried again on the
+    /// same file.
     ///
     /// # Errors
     ///
     /// See [`Error`].
     pub fn reopen(&mut self) -> Result<(), Error> {
-        unimplemented!()
+        self.connection = schema::open_writer(&self.path)?;
+        // What the failed transaction did to them did not happen.
+        self.waits = due::Waits::default();
+        self.readers.forget();
+        self.next_due = due::next(&self.connection)?;
+        Ok(())
     }
 
     /// Copies committed pages from the WAL into the database without blocking anybody; to be called between
-    /// transactions. Returns the number of frames still in the WAL.
+    /// transactions. Returns the number of frames in the WAL that are not copied yet.
     ///
     /// # Errors
     ///
     /// See [`Error`].
     pub fn checkpoint(&mut self) -> Result<u64, Error> {
-        unimplemented!()
+        let (log, copied): (i64, i64) =
+            self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get(1)?, row.get(2)?)))?;
+        Ok((log - copied).max(0) as u64)
     }
 
     /// When something is due next.
     pub fn next_due(&self) -> Option<Timestamp> {
-        unimplemented!()
+        self.next_due
     }
 
     /// Connections for reading.
     pub fn readers(&self) -> Readers {
-        unimplemented!()
+        self.readers.clone()
     }
 }
 
-/// Hands out reading connections; cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Readers {}
-
-impl Readers {
-    /// Runs `read` on a connection of its own; everything in it sees one state of the catalog. Blocks on the disk.
-    ///
-    /// # Errors
-    ///
-    /// Where the catalog cannot be read.
-    pub fn read<T>(&self, read: impl FnOnce(&Reader<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        let _ = read;
-        unimplemented!()
-    }
-}
-
-/// One consistent state of the catalog.
-pub struct Reader<'a> {
-    _connection: &'a rusqlite::Connection,
-}
-
-impl Reader<'_> {
-    /// Whether a document exists, and what its validators are made from.
-    ///
-    /// # Errors
-    ///
-    /// Where the catalog cannot be read.
-    pub fn head(&self, document: &Document) -> Result<Status, Error> {
-        let _ = document;
-        unimplemented!()
-    }
-
-    /// A document's head together with what it is rendered from; `None` where [`Reader::head`] is not `Here`.
-    ///
-    /// # Errors
-    ///
-    /// Where the catalog cannot be read.
-    pub fn material(&self, document: &Document) -> Result<Option<(Head, Material)>, Error> {
-        let _ = document;
-        unimplemented!()
-    }
-
-    /// Up to `limit` feeds in the order of kind and key, after a key; the first ones without it.
-    ///
-    /// # Errors
-    ///
-    /// Where the catalog cannot be read.
-    pub fn feeds(&self, after: Option<&Key>, limit: usize) -> Result<Vec<FeedRow>, Error> {
-        let _ = (after, limit);
-        unimplemented!()
-    }
-
-    /// How many archive documents a feed has.
-    ///
-    /// # Errors
-    ///
-    /// Where the catalog cannot be read.
-    pub fn archive_pages(&self, key: &Key) -> Result<u32, Error> {
-        let _ = key;
-        unimplemented!()
-    }
-
-    /// How many pages `Document::List` of a kind has (at least 1).
-    ///
-    /// # Errors
-    ///
-    /// Where the catalog cannot be read.
-    pub fn list_pages(&self, kind: Kind) -> Result<u32, Error> {
-        let _ = kind;
-        unimplemented!()
-    }
-
-    /// Up to `limit` pages of shown entries, in the order of their UUIDs, after one.
-    ///
-    /// # Errors
-    ///
-    /// Where the catalog cannot be read.
-    pub fn articles(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Uuid>, Error> {
-        let _ = (after, limit);
-        unimplemented!()
-    }
-
-    /// Numbers for status and metrics.
-    ///
-    /// # Errors
-    ///
-    /// Where the catalog cannot be read.
-    pub fn counts(&self) -> Result<Counts, Error> {
-        unimplemented!()
-    }
-
-    /// Open errors and warnings, newest first.
-    ///
-    /// # Errors
-    ///
-    /// Where the catalog cannot be read.
-    pub fn problems(&self) -> Result<Vec<Problem>, Error> {
-        unimplemented!()
-    }
-
-    /// The files known in one folder (`""` is the inbox itself).
-    ///
-    /// # Errors
-    ///
-    /// Where the catalog cannot be read.
-    pub fn files_in(&self, folder: &str) -> Result<Vec<KnownFile>, Error> {
-        let _ = folder;
-        unimplemented!()
-    }
-
-    /// Up to `limit` folders that have known files that are not missing, in byte order, after one.
-    ///
-    /// # Errors
-    ///
-    /// Where the catalog cannot be read.
-    pub fn folders(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>, Error> {
-        let _ = (after, limit);
-        unimplemented!()
-    }
-
-    /// What the catalog has made of a file; `None` where it knows none of this path.
-    ///
-    /// # Errors
-    ///
-    /// Where the catalog cannot be read.
-    pub fn publication(&self, path: &str) -> Result<Option<Publication>, Error> {
-        let _ = path;
-        unimplemented!()
-    }
-}
-
-/// A file's entry, for `explain`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Publication {
-    /// The item's id; `None` while it is held.
-    pub id: Option<crate::entry::EntryId>,
-    /// When it was published.
-    pub published: Option<Timestamp>,
-    /// When it last changed.
-    pub updated: Option<Timestamp>,
-    /// Whether it is in feeds now.
-    pub shown: bool,
-    /// Its feeds.
-    pub keys: Vec<Key>,
-}
-
-/// The lock on a state folder, held as long as this lives (`flock`); its file says pid and addresses.
-#[derive(Debug)]
-pub struct Lock {}
-
-/// What a lock file says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Holder {
-    /// The process.
-    pub pid: u32,
-    /// The public address, `HOST:PORT` or `unix:/PATH`.
-    pub http: Option<String>,
-    /// The admin address.
-    pub admin: Option<String>,
-}
-
-impl Lock {
-    /// Makes the folder if needed and locks it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Locked`] at once where another process has it; [`Error::Io`].
-    pub fn acquire(dir: &Path) -> Result<Lock, Error> {
-        let _ = dir;
-        unimplemented!()
-    }
-
-    /// Writes the addresses into the lock file.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`].
-    pub fn publish(&self, holder: &Holder) -> Result<(), Error> {
-        let _ = holder;
-        unimplemented!()
-    }
-
-    /// Who holds a folder now; `None` where nobody does.
-    pub fn holder(dir: &Path) -> Option<Holder> {
-        let _ = dir;
-        unimplemented!()
-    }
+/// Under which rules files are read and put into feeds.
+fn rules(settings: &Settings) -> Hash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&settings.rules.digest());
+    hasher.update(format!("{:?}", settings.taxonomies).as_bytes());
+    *hasher.finalize().as_bytes()
 }

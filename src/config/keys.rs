@@ -121,6 +121,7 @@ impl Draft {
                 keep_deleted: false,
                 withdraw_after: Duration::ZERO,
                 items: 1,
+                archives: Vec::new(),
                 paths_matter: false,
             },
             feed: feed::Settings {
@@ -297,7 +298,11 @@ settings! {
         };
     "feeds.archives" = "[all, category, mix]", Shape::Words(KINDS),
         "Kinds of feeds that link to archives of all their articles.",
-        |to, given| { to.setup.feed.archives = read::kinds(given.value, &Kind::ALL)?; Ok(()) };
+        |to, given| {
+            to.setup.feed.archives = read::kinds(given.value, &Kind::ALL)?;
+            to.setup.catalog.archives = to.setup.feed.archives.clone();
+            Ok(())
+        };
     "feeds.items" = "50", Shape::Count,
         "The most articles in a feed.",
         |to, given| { to.setup.catalog.items = read::count(given.value)?; Ok(()) };

@@ -1,27 +1,41 @@
 //! A rendition: a document in one content coding. Stamps, codings, and the byte-bounded cache with single flight.
 //!
 //! A stamp is known before any bytes are made: it hashes the renderer's settings and everything in the catalog that
-//! the bytes depend on. Equal stamps mean equal bytes.
+//! the bytes depend on. Equal stamps mean equal bytes. What exists and which stamp it has is kept in memory, so that
+//! asking whether something changed reads no table and waits for nobody.
 
-use std::sync::Arc;
+mod cache;
+mod coding;
+mod flight;
+mod heads;
+mod source;
+mod stamp;
+#[cfg(test)]
+mod tests;
+mod workers;
+
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::catalog::{self, Delta, Readers};
-use crate::entry::{Document, Hash, Timestamp};
+pub use crate::catalog::{Counts, Problem};
+use crate::entry::{self, Document, Hash, Key, Timestamp};
 use crate::feed;
 use crate::metrics::Metrics;
 
-/// A content coding (RFC 9110 section 8.4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Coding {
-    /// None.
-    Identity,
-    /// `gzip`.
-    Gzip,
-    /// `br`.
-    Brotli,
-    /// `zstd`.
-    Zstd,
-}
+use cache::Cache;
+pub use coding::{Coding, ENCODER_REVISION};
+use flight::Flights;
+use heads::Heads;
+pub(crate) use source::Source;
+use stamp::Dressing;
+pub use stamp::etag;
+use workers::Workers;
+
+/// How many documents may wait to be rendered or encoded; the next one is told to come again.
+const RENDER_QUEUE: usize = 512;
+
+/// How many documents may wait for a look at the catalog; a look is short.
+const LOOK_QUEUE: usize = 8192;
 
 /// Settings of the cache: `http.cache`.
 #[derive(Clone, Copy, Debug)]
@@ -55,10 +69,19 @@ pub enum Status {
 pub struct Rendition {
     /// Of the bytes, not of an earlier look.
     pub validators: Validators,
-    /// The coding.
+    /// The coding; [`Coding::Identity`] where the document is too small to be worth another one.
     pub coding: Coding,
     /// The bytes.
-    pub bytes: hyper::body::Bytes,
+    pub bytes: Arc<[u8]>,
+}
+
+/// What becomes of a document that is too small to be worth a coding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Small {
+    /// It stays as it is.
+    Plain,
+    /// It is encoded all the same: the client takes nothing else.
+    Encoded,
 }
 
 /// Why a rendition could not be had.
@@ -73,17 +96,89 @@ pub enum Error {
     /// Too many cold documents are waiting to be rendered (503).
     #[error("too many documents are waiting to be rendered")]
     Busy,
+    /// A coding could not be made.
+    #[error("the content coding {} could not be made", .coding.as_str())]
+    Encode {
+        /// Which one.
+        coding: Coding,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The work that others waited for failed.
+    #[error(transparent)]
+    Shared(Arc<Error>),
+    /// The work ended without a result.
+    #[error("the rendering ended early")]
+    Lost,
+}
+
+impl Error {
+    /// The same for one of several who waited.
+    fn share(error: &Arc<Error>) -> Error {
+        match **error {
+            Error::Busy => Error::Busy,
+            Error::Lost => Error::Lost,
+            _ => Error::Shared(Arc::clone(error)),
+        }
+    }
 }
 
 /// All renditions of the catalog's present state.
-#[derive(Debug)]
-pub struct Renditions {}
+pub struct Renditions {
+    inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Renditions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Renditions").field("cached", &self.inner.cache.weight()).finish_non_exhaustive()
+    }
+}
+
+/// What the work that is under way shares with those who wait for it.
+struct Inner {
+    source: Box<dyn Source>,
+    /// The renderer and its part of every stamp.
+    dressing: RwLock<Arc<Dressing>>,
+    heads: Heads,
+    cache: Cache,
+    looks: Flights<Document, Status>,
+    renders: Flights<Document, Option<Rendition>>,
+    encodes: Flights<(Hash, Coding), Arc<[u8]>>,
+    /// For looks at the catalog, which are short.
+    readers: Arc<Workers>,
+    /// For rendering and encoding, which fill a core.
+    workers: Arc<Workers>,
+    metrics: Arc<Metrics>,
+}
 
 impl Renditions {
     /// Renditions over a catalog.
     pub fn new(readers: Readers, renderer: feed::Renderer, settings: Settings, metrics: Arc<Metrics>) -> Renditions {
-        let _ = (readers, renderer, settings, metrics);
-        unimplemented!()
+        Renditions::over(Box::new(readers), renderer, settings, metrics)
+    }
+
+    /// Renditions over anything that has documents.
+    pub(crate) fn over(
+        source: Box<dyn Source>,
+        renderer: feed::Renderer,
+        settings: Settings,
+        metrics: Arc<Metrics>,
+    ) -> Renditions {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Renditions {
+            inner: Arc::new(Inner {
+                source,
+                dressing: RwLock::new(Arc::new(Dressing::new(renderer))),
+                heads: Heads::new(),
+                cache: Cache::new(settings.cache),
+                looks: Flights::default(),
+                renders: Flights::default(),
+                encodes: Flights::default(),
+                readers: Arc::new(Workers::new(2 * cores, LOOK_QUEUE)),
+                workers: Arc::new(Workers::new(cores, RENDER_QUEUE)),
+                metrics,
+            }),
+        }
     }
 
     /// Whether a document exists, with its validators; from memory where it was asked for before and has not changed.
@@ -92,29 +187,230 @@ impl Renditions {
     ///
     /// See [`Error`].
     pub async fn status(&self, document: &Document) -> Result<Status, Error> {
-        let _ = document;
-        unimplemented!()
+        match self.inner.heads.get(document) {
+            Some(status) => Ok(status),
+            None => Inner::look(&self.inner, document).await,
+        }
     }
 
     /// A document in a coding; `None` where it does not exist. Rendered and encoded at most once for all who ask.
+    /// A small document comes as it is, whatever the coding.
     ///
     /// # Errors
     ///
     /// See [`Error`].
     pub async fn get(&self, document: &Document, coding: Coding) -> Result<Option<Rendition>, Error> {
-        let _ = (document, coding);
-        unimplemented!()
+        Inner::get(&self.inner, document, coding, Small::Plain).await
+    }
+
+    /// The same for a client that takes nothing but this coding: a small document is encoded too.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn get_encoded(&self, document: &Document, coding: Coding) -> Result<Option<Rendition>, Error> {
+        Inner::get(&self.inner, document, coding, Small::Encoded).await
+    }
+
+    /// Whether a document is at hand in a coding, without any work.
+    pub fn is_ready(&self, validators: &Validators, coding: Coding) -> bool {
+        self.inner.cache.has(&validators.stamp, coding)
+    }
+
+    /// Makes a coding of a document in the background, unless it is there or there is other work to do.
+    pub fn prepare(&self, document: &Document, validators: &Validators, coding: Coding) {
+        let inner = &self.inner;
+        if inner.cache.has(&validators.stamp, coding) || inner.workers.is_busy() {
+            return;
+        }
+        let Some(plain) = inner.cached(*validators, Coding::Identity, Small::Plain) else { return };
+        if Coding::is_worthwhile(plain.bytes.len()) {
+            let (inner, document) = (Arc::clone(inner), document.clone());
+            tokio::spawn(async move {
+                if let Err(error) = Inner::encode(&inner, plain, coding).await {
+                    tracing::debug!(%error, path = document.path(), "a coding was not prepared");
+                }
+            });
+        }
     }
 
     /// Forgets what a committed change made stale. Called by the writer after each commit, before anything is told.
     pub fn changed(&self, delta: &Delta) {
-        let _ = delta;
-        unimplemented!()
+        self.inner.heads.changed(delta);
     }
 
     /// Takes other settings (reload); stamps change with them.
     pub fn set_renderer(&self, renderer: feed::Renderer) {
-        let _ = renderer;
-        unimplemented!()
+        let dressing = Arc::new(Dressing::new(renderer));
+        *self.inner.dressing.write().unwrap_or_else(PoisonError::into_inner) = dressing;
+        self.inner.heads.all_changed();
+    }
+
+    /// The keys that a wrong key may have meant: what `/category/NAME` is short for.
+    ///
+    /// None as long as the catalog cannot be asked by name.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn nearest(&self, key: &Key) -> Result<Vec<Key>, Error> {
+        let key = key.clone();
+        self.inner.read(move |source| source.nearest(&key)).await
+    }
+
+    /// Numbers for status and metrics.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn counts(&self) -> Result<Counts, Error> {
+        self.inner.read(|source| source.counts()).await
+    }
+
+    /// Open errors and warnings, newest first.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn problems(&self) -> Result<Vec<Problem>, Error> {
+        self.inner.read(|source| source.problems()).await
+    }
+
+    /// How many bytes the cache holds.
+    pub fn cached_bytes(&self) -> u64 {
+        self.inner.cache.weight()
+    }
+}
+
+impl Inner {
+    fn dressing(&self) -> Arc<Dressing> {
+        Arc::clone(&self.dressing.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads from the source, away from the threads that answer.
+    async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&dyn Source) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let inner = Arc::clone(self);
+        self.readers.run(move || read(&*inner.source)).await?
+    }
+
+    /// Reads whether a document exists, once for all who ask now, and remembers it.
+    async fn look(self: &Arc<Self>, document: &Document) -> Result<Status, Error> {
+        let began = self.heads.generation();
+        let fresh = |began| self.heads.is_fresh(document, began);
+        let again = || self.heads.get(document);
+        let work = || {
+            let (inner, document) = (Arc::clone(self), document.clone());
+            async move {
+                let dressing = inner.dressing();
+                let status = if dressing.offers(&document) {
+                    let asked = document.clone();
+                    let head = inner.read(move |source| source.head(&asked)).await?;
+                    match head {
+                        entry::Status::Here(head) => Status::Here(dressing.validators(&head)),
+                        entry::Status::Gone => Status::Gone,
+                        entry::Status::Never => Status::Never,
+                    }
+                } else {
+                    Status::Never
+                };
+                inner.heads.insert(document, began, status);
+                Ok(status)
+            }
+        };
+        self.looks.join(document, began, fresh, again, work).await
+    }
+
+    async fn get(
+        self: &Arc<Self>,
+        document: &Document,
+        coding: Coding,
+        small: Small,
+    ) -> Result<Option<Rendition>, Error> {
+        let status = match self.heads.get(document) {
+            Some(status) => status,
+            None => self.look(document).await?,
+        };
+        let Status::Here(validators) = status else { return Ok(None) };
+        if let Some(rendition) = self.cached(validators, coding, small) {
+            return Ok(Some(rendition));
+        }
+        let plain = match self.cached(validators, Coding::Identity, small) {
+            Some(plain) => plain,
+            None => match self.render(document).await? {
+                Some(plain) => plain,
+                None => return Ok(None),
+            },
+        };
+        let as_it_is = small == Small::Plain && !Coding::is_worthwhile(plain.bytes.len());
+        if coding == Coding::Identity || as_it_is {
+            return Ok(Some(plain));
+        }
+        self.encode(plain, coding).await.map(Some)
+    }
+
+    /// A rendition that is at hand.
+    fn cached(&self, validators: Validators, coding: Coding, small: Small) -> Option<Rendition> {
+        if let Some(bytes) = self.cache.get(&validators.stamp, coding) {
+            return Some(Rendition { validators, coding, bytes });
+        }
+        if coding == Coding::Identity || small == Small::Encoded {
+            return None;
+        }
+        let bytes = self.cache.get(&validators.stamp, Coding::Identity)?;
+        (!Coding::is_worthwhile(bytes.len())).then_some(Rendition { validators, coding: Coding::Identity, bytes })
+    }
+
+    /// Renders a document, once for all who ask now.
+    async fn render(self: &Arc<Self>, document: &Document) -> Result<Option<Rendition>, Error> {
+        let began = self.heads.generation();
+        let fresh = |began| self.heads.is_fresh(document, began);
+        let again = || match self.heads.get(document)? {
+            Status::Here(validators) => self.cached(validators, Coding::Identity, Small::Plain).map(Some),
+            Status::Gone | Status::Never => Some(None),
+        };
+        let work = || {
+            let (inner, document) = (Arc::clone(self), document.clone());
+            async move {
+                let dressing = inner.dressing();
+                let (at_work, asked) = (Arc::clone(&inner), document.clone());
+                let made = inner
+                    .workers
+                    .run(move || {
+                        let made = at_work.source.document(&asked, dressing.renderer())?;
+                        Ok::<_, Error>(made.map(|(head, bytes)| (dressing.validators(&head), Arc::from(bytes))))
+                    })
+                    .await??;
+                let Some((validators, bytes)): Option<(_, Arc<[u8]>)> = made else {
+                    return Ok(None);
+                };
+                inner.metrics.rendered(&document);
+                // What was read counts, not what an earlier look said: both come from one state of the catalog.
+                inner.cache.insert(validators.stamp, Coding::Identity, Arc::clone(&bytes));
+                inner.heads.insert(document, began, Status::Here(validators));
+                Ok(Some(Rendition { validators, coding: Coding::Identity, bytes }))
+            }
+        };
+        self.renders.join(document, began, fresh, again, work).await
+    }
+
+    /// Encodes a rendition, once for all who ask now.
+    async fn encode(self: &Arc<Self>, plain: Rendition, coding: Coding) -> Result<Rendition, Error> {
+        let stamp = plain.validators.stamp;
+        let again = || self.cache.get(&stamp, coding);
+        let work = || {
+            let (inner, bytes) = (Arc::clone(self), Arc::clone(&plain.bytes));
+            async move {
+                let encoded = inner.workers.run(move || coding.encode(&bytes)).await?;
+                let encoded: Arc<[u8]> = encoded.map_err(|source| Error::Encode { coding, source })?.into();
+                inner.metrics.encoded(coding.as_str());
+                inner.cache.insert(stamp, coding, Arc::clone(&encoded));
+                Ok(encoded)
+            }
+        };
+        let bytes = self.encodes.join(&(stamp, coding), 0, |_| true, again, work).await?;
+        Ok(Rendition { validators: plain.validators, coding, bytes })
     }
 }

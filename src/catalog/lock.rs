@@ -1,0 +1,119 @@
+//! The lock on a state folder: `flock`, held as long as the process lives, so that a crash frees it at once.
+//!
+//! The file says who holds it; the text is for people and for `feedmill status`, the lock itself is what counts.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+
+const FILE: &str = "lock";
+
+/// The lock on a state folder, held as long as this lives; its file says pid and addresses.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    dir: String,
+}
+
+/// What a lock file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The process.
+    pub pid: u32,
+    /// The public address, `HOST:PORT` or `unix:/PATH`.
+    pub http: Option<String>,
+    /// The admin address.
+    pub admin: Option<String>,
+}
+
+impl Lock {
+    /// Makes the folder if needed and locks it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] at once where another process has it; [`Error::Io`].
+    pub fn acquire(dir: &Path) -> Result<Lock, Error> {
+        let name = dir.display().to_string();
+        let io = |source| Error::Io { dir: name.clone(), source };
+        fs::create_dir_all(dir).map_err(io)?;
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(dir.join(FILE));
+        let file = file.map_err(io)?;
+        // `status` holds a shared lock for an instant while it looks: one refusal is not yet another daemon.
+        let mut attempt = file.try_lock();
+        for _ in 0..10 {
+            if !matches!(attempt, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+            attempt = file.try_lock();
+        }
+        match attempt {
+            Ok(()) => {
+                let lock = Lock { file, dir: name };
+                lock.publish(&Holder { pid: std::process::id(), ..Holder::default() })?;
+                Ok(lock)
+            }
+            Err(TryLockError::WouldBlock) => {
+                let pid = read(dir).map_or_else(|| "unknown".to_owned(), |holder| holder.pid.to_string());
+                Err(Error::Locked { dir: name, pid })
+            }
+            Err(TryLockError::Error(source)) => Err(io(source)),
+        }
+    }
+
+    /// Writes the addresses into the lock file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn publish(&self, holder: &Holder) -> Result<(), Error> {
+        let write = || {
+            let mut file = &self.file;
+            file.seek(SeekFrom::Start(0))?;
+            file.set_len(0)?;
+            serde_json::to_writer(file, holder)?;
+            file.write_all(b"\n")
+        };
+        write().map_err(|source| Error::Io { dir: self.dir.clone(), source })
+    }
+
+    /// Who holds a folder now; `None` where nobody does.
+    pub fn holder(dir: &Path) -> Option<Holder> {
+        let file = File::open(dir.join(FILE)).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => read(dir),
+            _ => None,
+        }
+    }
+}
+
+fn read(dir: &Path) -> Option<Holder> {
+    serde_json::from_slice(&fs::read(dir.join(FILE)).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_lock_names_the_holder() {
+        let dir = tempfile::tempdir().expect("a folder");
+        assert_eq!(Lock::holder(dir.path()), None);
+        let lock = Lock::acquire(dir.path()).expect("the first one");
+        let holder = Holder { pid: std::process::id(), http: Some("127.0.0.1:1".to_owned()), admin: None };
+        lock.publish(&holder).expect("a writable file");
+        assert_eq!(Lock::holder(dir.path()), Some(holder));
+        match Lock::acquire(dir.path()) {
+            Err(Error::Locked { pid, .. }) => assert_eq!(pid, std::process::id().to_string()),
+            other => panic!("{other:?}"),
+        }
+        drop(lock);
+        assert_eq!(Lock::holder(dir.path()), None);
+        Lock::acquire(dir.path()).expect("free again");
+    }
+}

@@ -1,0 +1,50 @@
+//! A source: where documents come from. The catalog's readers are the one that serves; tests have one in memory.
+
+use super::{Counts, Error, Problem};
+use crate::catalog::Readers;
+use crate::entry::{Document, Head, Key, Status};
+use crate::feed::Renderer;
+
+/// Blocking access to one state of the catalog at a time.
+pub(crate) trait Source: Send + Sync {
+    /// Whether a document exists.
+    fn head(&self, document: &Document) -> Result<Status, Error>;
+
+    /// A document's bytes with the head of the state that they show; `None` where it does not exist.
+    fn document(&self, document: &Document, renderer: &Renderer) -> Result<Option<(Head, Vec<u8>)>, Error>;
+
+    /// Keys that have the last name of this one.
+    fn nearest(&self, key: &Key) -> Result<Vec<Key>, Error>;
+
+    /// Numbers for status and metrics.
+    fn counts(&self) -> Result<Counts, Error>;
+
+    /// Open errors and warnings, newest first.
+    fn problems(&self) -> Result<Vec<Problem>, Error>;
+}
+
+impl Source for Readers {
+    fn head(&self, document: &Document) -> Result<Status, Error> {
+        Ok(self.read(|reader| reader.head(document))?)
+    }
+
+    fn document(&self, document: &Document, renderer: &Renderer) -> Result<Option<(Head, Vec<u8>)>, Error> {
+        let Some((head, material)) = self.read(|reader| reader.material(document))? else { return Ok(None) };
+        let bytes = renderer.render(document, &material)?;
+        Ok(Some((head, bytes)))
+    }
+
+    fn nearest(&self, key: &Key) -> Result<Vec<Key>, Error> {
+        // The catalog has no look-up by name yet.
+        let _ = key;
+        Ok(Vec::new())
+    }
+
+    fn counts(&self) -> Result<Counts, Error> {
+        Ok(self.read(|reader| reader.counts())?)
+    }
+
+    fn problems(&self) -> Result<Vec<Problem>, Error> {
+        Ok(self.read(|reader| reader.problems())?)
+    }
+}

@@ -1,0 +1,1 @@
+//! Renditions over a source in memory.
