@@ -135,6 +135,8 @@ pub struct Problem {
     pub diagnostic: Diagnostic,
     /// The line that it is about, if it stands in the file.
     pub text: Option<String>,
+    /// Whether it is what a flag says, and so wrong usage.
+    pub misuse: bool,
 }
 
 /// All mistakes, in the order of the file.
@@ -208,6 +210,7 @@ fn find(request: &Request, around: &Surroundings) -> Result<Option<File>, Proble
             source: name.clone(),
             diagnostic: Diagnostic::new(code, message).help(help),
             text: None,
+            misuse: false,
         };
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
@@ -284,7 +287,8 @@ impl Reading {
         for wrong in self.take(setting, &Value::text(value), base, origin.clone()) {
             let mut diagnostic = Diagnostic::new(Code::ConfigValue, wrong.message);
             diagnostic.help = wrong.help;
-            self.problems.push(Problem { source: origin.to_string(), diagnostic, text: None });
+            let misuse = matches!(origin, Origin::Flag(_));
+            self.problems.push(Problem { source: origin.to_string(), diagnostic, text: None, misuse });
         }
     }
 
@@ -314,7 +318,7 @@ impl Reading {
             Err(error) => {
                 let diagnostic = Diagnostic::new(Code::ConfigValue, format!("the patterns cannot be used: {error}"));
                 let source = "inbox.include, inbox.exclude".to_owned();
-                return Err(Invalid { problems: vec![Problem { source, diagnostic, text: None }] });
+                return Err(Invalid { problems: vec![Problem { source, diagnostic, text: None, misuse: false }] });
             }
         }
         if !setup.base_url_given {
@@ -338,10 +342,12 @@ impl Reading {
             Some((_, Origin::File { path, .. })) => {
                 let (line, column, text) = self.places.get(key).cloned().unwrap_or_default();
                 diagnostic = diagnostic.at(line, column);
-                Problem { source: path.clone(), diagnostic, text: Some(text) }
+                Problem { source: path.clone(), diagnostic, text: Some(text), misuse: false }
             }
-            Some((_, Origin::Default)) | None => Problem { source: key.to_owned(), diagnostic, text: None },
-            Some((_, origin)) => Problem { source: origin.to_string(), diagnostic, text: None },
+            Some((_, Origin::Default)) | None => {
+                Problem { source: key.to_owned(), diagnostic, text: None, misuse: false }
+            }
+            Some((_, origin)) => Problem { source: origin.to_string(), diagnostic, text: None, misuse: false },
         };
         self.problems.push(problem);
     }
