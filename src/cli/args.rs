@@ -15,11 +15,13 @@ use crate::config::{self, Surroundings};
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0  fine
-  1  problems in articles (check; with --strict warnings too), the daemon is not reached or not healthy (status,
-     healthcheck) or its last reload failed (status), or the start failed
+  1  check: problems in articles (with --strict, warnings too)
+     serve, build: the start failed
+     status, healthcheck: not reached, or not healthy
+     status: the last reload failed
   2  wrong usage
   3  invalid config
-  4  the state is in use by another process, or was written by a newer release";
+  4  the state is in use by another process, or of a newer release";
 
 const TEMPLATE: &str = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
 
@@ -28,6 +30,7 @@ const TEMPLATE: &str = "{about-with-newline}\n{before-help}{usage-heading} {usag
     name = "feedmill",
     version,
     about = "Republishes a folder of article files as RSS, Atom and JSON feeds",
+    override_usage = "feedmill [OPTIONS] [COMMAND]",
     before_help = "Examples:
   feedmill                         serve feeds/inbox
   feedmill serve /srv/articles     serve another folder

@@ -3,7 +3,11 @@
 //! It reads the file alone: what only the catalog knows (an id kept through an edit of the title, the time when an
 //! undated article was first seen) is not in it.
 
-use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Value as Json, json};
 
 use super::args::{self, Report};
 use super::check::{rfc3339, shown, text_of, timely};
@@ -33,19 +37,52 @@ pub fn run(args: &args::Explain, config: &Config, world: &World, console: &mut C
     }
     let explained = Explained::of(&root, Found { path: root.relative(&real), full: real }, config, world);
     match args.output {
-        Report::Json => console.result(&format!("{:#}\n", explained.json())),
+        Report::Json => console.result(&report::json(&explained.object(), true)),
         Report::Human => console.result(&explained.human(&world.around.cwd)),
     }
     Exit::Fine
 }
 
 /// What becomes of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 enum Outcome {
     Published,
     Held,
     Ignored,
     Broken,
+}
+
+/// The object of the contract.
+#[derive(Debug, Serialize)]
+struct Object<'a> {
+    path: &'a str,
+    outcome: Outcome,
+    /// Why it is ignored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    because: Option<&'a str>,
+    id: Option<&'a str>,
+    id_from: Option<&'static str>,
+    published: Option<&'a str>,
+    updated: Option<&'a str>,
+    fields: BTreeMap<&'static str, &'a Given>,
+    feeds: Vec<String>,
+    diagnostics: Vec<report::Object<'a>>,
+}
+
+/// A field's value and the key that gave it.
+#[derive(Debug, Serialize)]
+struct Given {
+    value: Json,
+    from: String,
+    line: Option<u32>,
+}
+
+impl Given {
+    fn place(&self) -> String {
+        let line = self.line.map(|line| format!(", line {line}")).unwrap_or_default();
+        format!("from {}{line}", self.from)
+    }
 }
 
 impl Outcome {
@@ -68,7 +105,8 @@ struct Explained {
     id_from: Option<&'static str>,
     published: Option<String>,
     updated: Option<String>,
-    fields: Vec<(&'static str, Json, String, Option<u32>)>,
+    /// In the order of the contract.
+    fields: Vec<(&'static str, Given)>,
     feeds: Vec<Key>,
     diagnostics: Vec<Diagnostic>,
     text: String,
@@ -105,7 +143,6 @@ impl Explained {
         let text = text_of(&bytes, &parsed);
         let mut diagnostics = parsed.problems.clone();
         diagnostics.extend(timely(&parsed, config, world.now));
-        let waits = |code| matches!(code, Code::Draft | Code::Future | Code::Expired | Code::Empty);
         let outcome = match &parsed.article {
             _ if diagnostics.iter().any(|problem| waits(problem.code)) => Outcome::Held,
             Some(_) => Outcome::Published,
@@ -128,52 +165,47 @@ impl Explained {
         }
     }
 
-    fn json(&self) -> Json {
-        let fields: Map<String, Json> = self
-            .fields
-            .iter()
-            .map(|(name, value, from, line)| {
-                ((*name).to_owned(), json!({ "value": value, "from": from, "line": line }))
-            })
-            .collect();
-        let mut object = json!({
-            "path": self.file.path,
-            "outcome": self.outcome.as_str(),
-            "id": self.id,
-            "id_from": self.id_from,
-            "published": self.published,
-            "updated": self.updated,
-            "fields": fields,
-            "feeds": self.feeds.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "diagnostics":
-                self.diagnostics.iter().map(|problem| report::object(&self.file.path, problem)).collect::<Vec<_>>(),
-        });
-        if let Some(because) = &self.because {
-            object["because"] = json!(because);
+    fn object(&self) -> Object<'_> {
+        Object {
+            path: &self.file.path,
+            outcome: self.outcome,
+            because: self.because.as_deref(),
+            id: self.id.as_deref(),
+            id_from: self.id_from,
+            published: self.published.as_deref(),
+            updated: self.updated.as_deref(),
+            fields: self.fields.iter().map(|(name, given)| (*name, given)).collect(),
+            feeds: self.feeds.iter().map(Key::to_string).collect(),
+            diagnostics: self.diagnostics.iter().map(|found| report::Object::new(&self.file.path, found)).collect(),
         }
-        object
     }
 
-    fn human(&self, cwd: &std::path::Path) -> String {
-        let mut rows: Vec<(&str, String)> = vec![("path", self.file.path.clone())];
-        let why = match self.outcome {
-            Outcome::Ignored => self.because.clone(),
-            Outcome::Held => self.diagnostics.iter().find(|d| d.severity == Severity::Note).map(|d| d.message.clone()),
-            Outcome::Broken => {
-                self.diagnostics.iter().find(|d| d.severity == Severity::Error).map(|d| d.message.clone())
-            }
-            Outcome::Published => None,
+    /// Why it is not published.
+    fn why(&self) -> Option<&str> {
+        let message = |fits: &dyn Fn(&Diagnostic) -> bool| {
+            self.diagnostics.iter().find(|diagnostic| fits(diagnostic)).map(|diagnostic| diagnostic.message.as_str())
         };
-        rows.push(("outcome", beside(self.outcome.as_str(), why.as_deref())));
+        match self.outcome {
+            Outcome::Published => None,
+            Outcome::Ignored => self.because.as_deref(),
+            Outcome::Held => message(&|diagnostic| waits(diagnostic.code)),
+            Outcome::Broken => message(&|diagnostic| diagnostic.severity == Severity::Error),
+        }
+    }
+
+    fn human(&self, cwd: &Path) -> String {
+        let mut rows: Vec<(&str, String)> = vec![("path", self.file.path.clone())];
+        rows.push(("outcome", beside(self.outcome.as_str(), self.why())));
         if let (Some(id), Some(from)) = (&self.id, self.id_from) {
             rows.push(("id", beside(id, Some(&format!("from {from}")))));
-            let undated = "when it is first seen";
-            rows.push(("published", self.published.clone().unwrap_or_else(|| undated.to_owned())));
-            rows.push(("updated", self.updated.clone().unwrap_or_else(|| undated.to_owned())));
+            for (name, time) in [("published", &self.published), ("updated", &self.updated)] {
+                let given = self.fields.iter().find(|(field, _)| *field == name).map(|(_, given)| given.place());
+                let time = time.as_deref().unwrap_or("when it is first seen");
+                rows.push((name, beside(time, given.as_deref())));
+            }
         }
-        for (name, value, from, line) in &self.fields {
-            let place = line.map(|line| format!(", line {line}")).unwrap_or_default();
-            rows.push((name, beside(&plain(value), Some(&format!("from {from}{place}")))));
+        for (name, given) in self.fields.iter().filter(|(name, _)| !matches!(*name, "published" | "updated")) {
+            rows.push((name, beside(&plain(&given.value), Some(&given.place()))));
         }
         for (at, key) in self.feeds.iter().enumerate() {
             rows.push((if at == 0 { "feeds" } else { "" }, key.to_string()));
@@ -192,6 +224,11 @@ impl Explained {
         }
         text
     }
+}
+
+/// Whether a note means that the article is withheld.
+fn waits(code: Code) -> bool {
+    matches!(code, Code::Draft | Code::Future | Code::Expired | Code::Empty)
 }
 
 fn beside(value: &str, note: Option<&str>) -> String {
@@ -220,11 +257,11 @@ fn joined(items: &[Json], separator: &str) -> String {
 }
 
 /// What was read, field by field, with the key that gave it.
-fn fields(article: &Article, parsed: &Parsed, text: &str) -> Vec<(&'static str, Json, String, Option<u32>)> {
+fn fields(article: &Article, parsed: &Parsed, text: &str) -> Vec<(&'static str, Given)> {
     let named = FIELDS.iter().filter_map(|(name, field)| {
         let origin = parsed.origins.get(field)?;
         let value = value(article, *field, text)?;
-        Some((*name, value, origin.from.clone(), origin.line))
+        Some((*name, Given { value, from: origin.from.clone(), line: origin.line }))
     });
     named.collect()
 }

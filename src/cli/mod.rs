@@ -107,7 +107,7 @@ fn dispatch(cli: Cli, world: &World, console: &mut Console) -> Exit {
             return Exit::Fine;
         }
         Command::Config(args) if args.schema => {
-            console.result(&format!("{:#}\n", config::schema()));
+            console.result(&report::json(&config::schema(), true));
             return Exit::Fine;
         }
         Command::Serve(args) => request.flags = serve::flags(&args.inbox, args.listen.as_ref(), args.admin.as_ref()),
@@ -132,7 +132,7 @@ fn dispatch(cli: Cli, world: &World, console: &mut Console) -> Exit {
 
 fn show(form: Dump, config: &Config, console: &mut Console) -> Exit {
     match form {
-        Dump::Json => console.result(&format!("{:#}\n", config::json(config))),
+        Dump::Json => console.result(&report::json(&config::json(config), true)),
         Dump::Yaml => console.result(&config::yaml(config)),
     }
     Exit::Fine

@@ -1,11 +1,11 @@
 //! Diagnostics as text: like a compiler's for people, one object a line for programs, annotations for GitHub.
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use serde_json::json;
+use serde::Serialize;
 
 use super::args::Findings;
 use super::console::{BOLD, CYAN, Console, RED, YELLOW};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 
 /// Lines longer than this are cut around the place.
 const WIDEST: usize = 140;
@@ -48,23 +48,37 @@ impl Tally {
 pub fn print(console: &mut Console, form: Findings, finding: &Finding<'_>) {
     let text = match form {
         Findings::Human => human(finding),
-        Findings::Json => format!("{}\n", object(finding.path, finding.diagnostic)),
+        Findings::Json => json(&Object::new(finding.path, finding.diagnostic), false),
         Findings::Github => github(finding),
     };
     console.result(&text);
 }
 
-/// The object of the contract.
-pub fn object(path: &str, diagnostic: &Diagnostic) -> serde_json::Value {
-    json!({
-        "severity": diagnostic.severity,
-        "code": diagnostic.code,
-        "path": path,
-        "line": diagnostic.line,
-        "column": diagnostic.column,
-        "message": diagnostic.message,
-        "help": diagnostic.help,
-    })
+/// A diagnostic as the contract writes it.
+#[derive(Debug, Serialize)]
+pub struct Object<'a> {
+    severity: Severity,
+    code: Code,
+    path: &'a str,
+    line: Option<u32>,
+    column: Option<u32>,
+    message: &'a str,
+    help: Option<&'a str>,
+}
+
+impl<'a> Object<'a> {
+    /// A diagnostic of a file.
+    pub fn new(path: &'a str, diagnostic: &'a Diagnostic) -> Object<'a> {
+        let Diagnostic { severity, code, line, column, message, help } = diagnostic;
+        Object { severity: *severity, code: *code, path, line: *line, column: *column, message, help: help.as_deref() }
+    }
+}
+
+/// JSON in one line or, for people, in several.
+pub fn json(value: &impl Serialize, pretty: bool) -> String {
+    let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+    // Values with text as keys and no floats always have a form in JSON.
+    text.unwrap_or_default() + "\n"
 }
 
 /// `path:line:column: severity[code]: message`, the line with a caret, the help.
