@@ -64,6 +64,11 @@ pub(super) fn cut(text: &str) -> Front<'_> {
     let Some(first) = lines(text, 0).find(|line| !line.text.trim().is_empty()) else {
         return none(text);
     };
+    // Directives of YAML may stand before the fence.
+    let first = match lines(text, first.start).find(|line| !line.text.starts_with('%')) {
+        Some(fence) if first.text.starts_with('%') && dashes(fence.text) => fence,
+        _ => first,
+    };
     let bare = first.text.trim_end();
     let indent = bare.len() - bare.trim_start_matches(' ').len();
     let found = if dashes(bare.trim_start_matches(' ')) && indent < 4 {

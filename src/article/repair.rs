@@ -296,9 +296,9 @@ pub(super) fn peel(value: &str) -> String {
         return String::new();
     }
     if trailing == 0 {
-        // Never closed; a quote further on means that it was, and text follows.
+        // Never closed; a quote further on means that it was, and text follows. An apostrophe is no quote.
         let rest = &value[1..];
-        return if rest.contains(quote) { value.to_owned() } else { unescape(rest.trim(), quote) };
+        return if closes_somewhere(rest, quote) { value.to_owned() } else { unescape(rest.trim(), quote) };
     }
     let run = leading.min(trailing);
     let core = &value[run..value.len() - run];
@@ -307,6 +307,14 @@ pub(super) fn peel(value: &str) -> String {
         return peel(core);
     }
     unescape(&value[1..value.len() - 1], quote)
+}
+
+/// Whether a quote stands anywhere but between two letters.
+fn closes_somewhere(text: &str, quote: char) -> bool {
+    text.match_indices(quote).any(|(at, _)| {
+        let inside = text[..at].ends_with(char::is_alphanumeric) && text[at + 1..].starts_with(char::is_alphanumeric);
+        !inside
+    })
 }
 
 /// What the quotes would have meant: the escapes of quotes only, because a backslash is why the value is here.
