@@ -20,7 +20,9 @@ pub(super) fn parse(text: &str, zone: Tz) -> Result<Timestamp, &'static str> {
     let cursor = Cursor { rest: &text };
     let local = cursor.whole()?;
     let instant = match local.zone {
-        Some(Zone::Offset(minutes)) => local.at.checked_sub_signed(Duration::minutes(minutes.into())).map(|at| at.and_utc()),
+        Some(Zone::Offset(minutes)) => {
+            local.at.checked_sub_signed(Duration::minutes(minutes.into())).map(|at| at.and_utc())
+        }
         Some(Zone::Place(place)) => resolve(local.at, place),
         None => resolve(local.at, zone),
     };
@@ -246,7 +248,8 @@ impl<'t> Cursor<'t> {
         let (day, day_width) = self.number().ok_or(NOT_A_DATE)?;
         self.spaces();
         // The last unit is often left out.
-        if self.eat_any(&["日", "号", "號", "일"]).is_none() && self.rest.starts_with(|c: char| !c.is_whitespace()) {
+        if self.eat_any(&["日", "号", "號", "일"]).is_none() && self.rest.starts_with(|c: char| !c.is_whitespace())
+        {
             return Err(NOT_A_DATE);
         }
         date.day = day;
@@ -265,14 +268,18 @@ impl<'t> Cursor<'t> {
             3 => (number / 10, number % 10),
             _ => return Err(NOT_A_DATE),
         };
-        let weekday = u8::try_from(weekday).ok().and_then(|day| chrono::Weekday::try_from(day.checked_sub(1)?).ok()).ok_or(NOT_A_DATE)?;
+        let weekday = u8::try_from(weekday)
+            .ok()
+            .and_then(|day| chrono::Weekday::try_from(day.checked_sub(1)?).ok())
+            .ok_or(NOT_A_DATE)?;
         NaiveDate::from_isoywd_opt(date.year, week, weekday).map(on).ok_or("there is no such week")
     }
 
     /// `20220411`, `202204111301`, `20220411130153`.
     fn compact(&mut self, start: Cursor<'t>, width: usize) -> Result<Date, &'static str> {
         let digits = &start.rest[..width];
-        let part = |range: std::ops::Range<usize>| digits.get(range).and_then(|part| part.parse::<u32>().ok()).unwrap_or(0);
+        let part =
+            |range: std::ops::Range<usize>| digits.get(range).and_then(|part| part.parse::<u32>().ok()).unwrap_or(0);
         let year = i32::try_from(part(0..4)).map_err(|_| NOT_A_DATE)?;
         let time = (width > 8).then(|| Time { hour: part(8..10), minute: part(10..12), second: part(12..14) });
         Ok(Date { year, month: part(4..6), day: part(6..8), time, zone: None, basic: true })
@@ -433,7 +440,6 @@ impl<'t> Cursor<'t> {
         *self = ahead;
         Some(month)
     }
-
 }
 
 /// Korea has one zone and no summer time; its notation names it.

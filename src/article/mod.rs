@@ -374,8 +374,11 @@ fn substitute_title(path: &str, body: &str, markup: Markup, parsed: &mut Parsed)
     let (title, from) = heading.or_else(stem).or_else(words).unwrap_or_else(|| ("untitled".to_owned(), "last resort"));
     let title = text::cut(&title, fields::MAX_TITLE).unwrap_or(title);
     parsed.problems.push(
-        Diagnostic::new(Code::TitleMissing, format!("the article has no title; the {from} was taken: `{}`", repair::short(&title)))
-            .help(format!("add a line to the front matter: title: {}", repair::quote(&title))),
+        Diagnostic::new(
+            Code::TitleMissing,
+            format!("the article has no title; the {from} was taken: `{}`", repair::short(&title)),
+        )
+        .help(format!("add a line to the front matter: title: {}", repair::quote(&title))),
     );
     parsed.origins.insert(Field::Title, Origin { from: from.to_owned(), line: None });
     title
