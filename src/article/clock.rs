@@ -45,7 +45,9 @@ impl Cursor<'_> {
         }
         ahead.spaces();
         let before = ahead;
-        let Some((hour, width)) = ahead.number() else { return if half.is_some() { Err(NOT_A_DATE) } else { Ok(None) } };
+        let Some((hour, width)) = ahead.number() else {
+            return if half.is_some() { Err(NOT_A_DATE) } else { Ok(None) };
+        };
         let mut time = Time { hour, ..Time::default() };
         if basic && matches!(width, 4 | 6) {
             let part = |at: usize| before.rest.get(at..at + 2).and_then(|part| part.parse().ok()).unwrap_or(0);
@@ -107,7 +109,11 @@ impl Cursor<'_> {
             "am" => Half::Morning,
             "pm" => Half::Afternoon,
             "a" | "p" if ahead.eat_any(&[".m.", ".M."]).is_some() => {
-                if word == "a" { Half::Morning } else { Half::Afternoon }
+                if word == "a" {
+                    Half::Morning
+                } else {
+                    Half::Afternoon
+                }
             }
             _ => return None,
         };
@@ -159,7 +165,10 @@ impl Cursor<'_> {
             // Go writes the name behind the offset; the offset is exact, whatever the name says.
             ahead.spaces();
             let name = ahead.word();
-            if !name.is_empty() && ahead.rest.is_empty() && (names::zone(name).is_some() || name.bytes().all(|b| b.is_ascii_uppercase())) {
+            if !name.is_empty()
+                && ahead.rest.is_empty()
+                && (names::zone(name).is_some() || name.bytes().all(|b| b.is_ascii_uppercase()))
+            {
                 *self = ahead;
             }
             return Ok(Some(zone));

@@ -23,7 +23,8 @@ impl<'t> Cursor<'t> {
 
     /// `二〇二二` and `十一`.
     pub(super) fn chinese_number(&mut self) -> Option<(u32, usize)> {
-        let value = |c: char| "〇一二三四五六七八九".chars().position(|d| d == c).or((c == '零' || c == '○').then_some(0));
+        let value =
+            |c: char| "〇一二三四五六七八九".chars().position(|d| d == c).or((c == '零' || c == '○').then_some(0));
         let end = self.rest.find(|c: char| c != '十' && value(c).is_none()).unwrap_or(self.rest.len());
         let (text, rest) = self.rest.split_at(end);
         let count = text.chars().count();
@@ -55,7 +56,8 @@ impl<'t> Cursor<'t> {
 
     /// Letters, or a name like `America/New_York`.
     pub(super) fn zone_name(&mut self) -> &'t str {
-        let end = self.rest.find(|c: char| !(c.is_ascii_alphabetic() || matches!(c, '/' | '_'))).unwrap_or(self.rest.len());
+        let end =
+            self.rest.find(|c: char| !(c.is_ascii_alphabetic() || matches!(c, '/' | '_'))).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
         word

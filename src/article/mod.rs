@@ -21,6 +21,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod text;
+mod values;
 
 use std::collections::BTreeMap;
 
@@ -346,6 +347,12 @@ fn cut<'t>(text: &'t str, parsed: &mut Parsed) -> Option<(Front<'t>, keys::Keys)
     let front = front::cut(text);
     match keys::read(&front) {
         keys::Outcome::Refused(problem) => {
+            // The body may have been taken for keys, where the closing fence is missing.
+            if let Some(shorter) = front::cut_before_prose(text, &front)
+                && let keys::Outcome::Keys(keys) = keys::read(&shorter)
+            {
+                return Some((shorter, keys));
+            }
             parsed.problems.push(problem);
             None
         }
@@ -374,8 +381,11 @@ fn substitute_title(path: &str, body: &str, markup: Markup, parsed: &mut Parsed)
     let (title, from) = heading.or_else(stem).or_else(words).unwrap_or_else(|| ("untitled".to_owned(), "last resort"));
     let title = text::cut(&title, fields::MAX_TITLE).unwrap_or(title);
     parsed.problems.push(
-        Diagnostic::new(Code::TitleMissing, format!("the article has no title; the {from} was taken: `{}`", repair::short(&title)))
-            .help(format!("add a line to the front matter: title: {}", repair::quote(&title))),
+        Diagnostic::new(
+            Code::TitleMissing,
+            format!("the article has no title; the {from} was taken: `{}`", repair::short(&title)),
+        )
+        .help(format!("add a line to the front matter: title: {}", repair::quote(&title))),
     );
     parsed.origins.insert(Field::Title, Origin { from: from.to_owned(), line: None });
     title

@@ -55,6 +55,8 @@ fn dialects() {
     check("+++\ntitle = \"a\"\n[taxonomies]\ntags = [\"b\"]\n+++\nx\n", "a", "x", &[]);
     check("Title: a\nDate: 2022-01-02\nTags: b, c\n\nx\n", "a", "x", &[]);
     check("[#]: subject: \"a\"\n[#]: author: \"b\"\n[#]: date: (2022-01-02)\n\nx\n", "a", "x", &[]);
+    check("<!--\n.. title: a\n.. slug: b\n.. date: 2012-03-30 23:00:00 UTC-03:00\n-->\n\nx\n", "a", "x", &[]);
+    check("<!--\nno keys: here\n-->\nx\n", "a", "<!--\nno keys: here\n-->\nx", &["title-missing"]);
     check("%YAML 1.2\n---\ntitle: a\n---\nx\n", "a", "x", &[]);
     check("# a\n\nx\n", "a", "# a\n\nx", &["title-missing"]);
     check("x\n", "a", "x", &["title-missing"]);
@@ -78,7 +80,18 @@ fn fences_that_are_none() {
 #[test]
 fn fences_that_are_wrong() {
     check("---\ntitle: a\ndate: 2022-01-02\n\n<p>x</p>\n", "a", "<p>x</p>", &["fence-missing"]);
-    check("---\ntitle: a\n\nSome text here.\n\n---\n\nmore\n", "a", "Some text here.\n\n---\n\nmore", &["fence-missing"]);
+    check(
+        "---\ntitle: a\n\nSome text here.\n\n---\n\nmore\n",
+        "a",
+        "Some text here.\n\n---\n\nmore",
+        &["fence-missing"],
+    );
+    check(
+        &format!("---\ntitle: a\n\n{}\n---\nmore\n", "Some text, [more].\n".repeat(2_000)),
+        "a",
+        &format!("{}\n---\nmore", "Some text, [more].\n".repeat(2_000)),
+        &["fence-missing"],
+    );
     check("---\n---\ntitle: a\n---\nx\n", "a", "x", &["yaml-repaired"]);
     check("  ---\n  title: a\n  ---\nx\n", "a", "x", &["yaml-repaired"]);
     check("+++\ntitle = \"a\"\n\nx\n", "a", "x", &["fence-missing"]);
@@ -130,7 +143,8 @@ fn broken_yaml_costs_a_warning() {
 fn broken_lists_keep_their_items() {
     let parsed = read("---\ntitle: a\ncategories:\n - b\n - | c\n - @d\n---\nx\n");
     assert_eq!(parsed.article.as_ref().unwrap().categories, [["b", "c", "@d"]]);
-    let places: Vec<_> = parsed.problems.iter().filter(|p| p.code == Code::YamlRepaired).map(|p| (p.line, p.column)).collect();
+    let places: Vec<_> =
+        parsed.problems.iter().filter(|p| p.code == Code::YamlRepaired).map(|p| (p.line, p.column)).collect();
     assert_eq!(places, [(Some(5), Some(4)), (Some(6), Some(4))]);
 
     let parsed = read("---\ntitle: a\ncategories:\n\t- b\n\t- c\n---\nx\n");
@@ -146,7 +160,11 @@ fn the_sample_of_the_contract() {
     let parsed = read("---\ndraft: no\ntitle: 旧闻: 一\n---\nx\n");
     let problem = parsed.problems.iter().find(|p| p.code == Code::YamlRepaired).unwrap();
     assert_eq!((problem.line, problem.column), (Some(3), Some(8)));
-    assert!(problem.message.starts_with("the title is not valid YAML: ':' inside an unquoted value"), "{}", problem.message);
+    assert!(
+        problem.message.starts_with("the title is not valid YAML: ':' inside an unquoted value"),
+        "{}",
+        problem.message
+    );
     assert_eq!(problem.help.as_deref(), Some("quote it: title: \"旧闻: 一\""));
 
     let parsed = read("---\ntitle: a\ndate: 2022-01-02\ndraft: true\n---\nx\n");
@@ -236,7 +254,11 @@ fn categories_are_paths_or_flat() {
         ("b", vec![vec!["b"]], vec![vec!["b"]]),
         ("b c", vec![vec!["b c"]], vec![vec!["b c"]]),
         ("b, c", vec![vec!["b", "c"]], vec![vec!["b"], vec!["c"]]),
-        ("[[b, c], [b, d], e]", vec![vec!["b", "c"], vec!["b", "d"], vec!["e"]], vec![vec!["b"], vec!["c"], vec!["d"], vec!["e"]]),
+        (
+            "[[b, c], [b, d], e]",
+            vec![vec!["b", "c"], vec!["b", "d"], vec!["e"]],
+            vec![vec!["b"], vec!["c"], vec!["d"], vec!["e"]],
+        ),
         ("[2015, 1.0, true, ~]", vec![vec!["2015", "1.0", "true"]], vec![vec!["2015"], vec!["1.0"], vec!["true"]]),
         ("", vec![], vec![]),
         ("{a: b}", vec![], vec![]),
@@ -246,14 +268,23 @@ fn categories_are_paths_or_flat() {
         assert_eq!(read_with(value, Categories::Flat), flat, "{value}");
     }
     // Jekyll alone splits at blanks.
-    let jekyll = read_as("2020-01-02-a.md", "---\ntitle: a\ncategories: b c\ntags: d e\n---\n", &Rules::default()).article.unwrap();
-    assert_eq!((jekyll.categories, jekyll.tags), (vec![vec!["b".to_owned(), "c".to_owned()]], vec!["d".to_owned(), "e".to_owned()]));
+    let jekyll = read_as("2020-01-02-a.md", "---\ntitle: a\ncategories: b c\ntags: d e\n---\n", &Rules::default())
+        .article
+        .unwrap();
+    assert_eq!(
+        (jekyll.categories, jekyll.tags),
+        (vec![vec!["b".to_owned(), "c".to_owned()]], vec!["d".to_owned(), "e".to_owned()])
+    );
 }
 
 #[test]
 fn terms_have_limits() {
     let many: Vec<String> = (0..100).map(|n| format!("t{n}")).collect();
-    let parsed = read(&format!("---\ntitle: a\nauthor: b\ntags: [{}]\ncategories: [{}]\n---\n", many.join(", "), many.join(", ")));
+    let parsed = read(&format!(
+        "---\ntitle: a\nauthor: b\ntags: [{}]\ncategories: [{}]\n---\n",
+        many.join(", "),
+        many.join(", ")
+    ));
     let article = parsed.article.as_ref().unwrap();
     assert_eq!(article.categories[0].len(), 16);
     assert_eq!(article.categories.len() + article.authors.len() + article.tags.len(), 64);
@@ -263,7 +294,11 @@ fn terms_have_limits() {
 #[test]
 fn authors() {
     let names = |value: &str| -> Vec<(String, Option<String>)> {
-        article(&format!("---\ntitle: a\nauthor: {value}\n---\n")).authors.into_iter().map(|author| (author.name, author.email)).collect()
+        article(&format!("---\ntitle: a\nauthor: {value}\n---\n"))
+            .authors
+            .into_iter()
+            .map(|author| (author.name, author.email))
+            .collect()
     };
     let one = |name: &str, email: Option<&str>| vec![(name.to_owned(), email.map(str::to_owned))];
     assert_eq!(names("b"), one("b", None));
@@ -278,7 +313,15 @@ fn authors() {
 
 #[test]
 fn drafts_wait() {
-    for keys in ["draft: true", "draft: 'true'", "draft: yes", "draft: soon", "published: false", "published: no", "status: draft"] {
+    for keys in [
+        "draft: true",
+        "draft: 'true'",
+        "draft: yes",
+        "draft: soon",
+        "published: false",
+        "published: no",
+        "status: draft",
+    ] {
         let parsed = read(&format!("---\ntitle: a\n{keys}\n---\nx\n"));
         assert!(parsed.article.as_ref().unwrap().draft, "{keys}");
         assert!(codes(&parsed).contains(&"draft"), "{keys}");
@@ -314,13 +357,23 @@ fn addresses_media_and_ids() {
 fn summaries() {
     let summary = |text: &str| article(text).summary;
     for mark in ["<!-- more -->", "<!--more-->", "<!-- More -->", "<!--more read on-->", "<!-- truncate -->"] {
-        assert_eq!(summary(&format!("---\ntitle: a\ndescription: d\n---\nx\n{mark}\ny\n")), Some(Summary::BodyUntil(2)), "{mark}");
+        assert_eq!(
+            summary(&format!("---\ntitle: a\ndescription: d\n---\nx\n{mark}\ny\n")),
+            Some(Summary::BodyUntil(2)),
+            "{mark}"
+        );
     }
     assert_eq!(summary("---\ntitle: a\ndescription: d &amp; e\n---\nx\n"), Some(Summary::Text("d & e".into())));
-    assert_eq!(summary("---\ntitle: a\nexcerpt: <b>d</b> &amp;\n---\nx\n"), Some(Summary::Text("<b>d</b> &amp;".into())));
+    assert_eq!(
+        summary("---\ntitle: a\nexcerpt: <b>d</b> &amp;\n---\nx\n"),
+        Some(Summary::Text("<b>d</b> &amp;".into()))
+    );
     assert_eq!(summary("---\ntitle: a\n---\n<!-- more -->\ny\n"), None);
     assert_eq!(summary("---\ntitle: a\n---\nx\n```\n<!-- more -->\n```\n"), None);
-    assert_eq!(summary("---\ntitle: a\nexcerpt_separator: '~~cut~~'\n---\nx\n~~cut~~\ny\n"), Some(Summary::BodyUntil(2)));
+    assert_eq!(
+        summary("---\ntitle: a\nexcerpt_separator: '~~cut~~'\n---\nx\n~~cut~~\ny\n"),
+        Some(Summary::BodyUntil(2))
+    );
 }
 
 #[test]
@@ -338,7 +391,10 @@ fn bodies_are_html_where_exporters_wrote_it() {
         assert_eq!(article(&format!("---\ntitle: a\n---\n{body}")).body.markup, markup, "{body:?}");
     }
     let markup = |path: &str| read_as(path, "*x*", &Rules::default()).article.unwrap().body.markup;
-    assert_eq!((markup("a.HTML"), markup("a.txt"), markup("a.markdown")), (Markup::Html, Markup::Text, Markup::Markdown));
+    assert_eq!(
+        (markup("a.HTML"), markup("a.txt"), markup("a.markdown")),
+        (Markup::Html, Markup::Text, Markup::Markdown)
+    );
 }
 
 #[test]
@@ -348,7 +404,10 @@ fn keys_match_without_regard_to_case_and_settings_go_first() {
     let parsed = read("---\ntitle:\ntitle: b\n---\n");
     assert_eq!(parsed.article.as_ref().unwrap().title, "b");
     assert!(codes(&parsed).contains(&"key-duplicate"));
-    let rules = Rules { fields: BTreeMap::from([(Field::Title, vec!["headline".to_owned(), "extra.name".to_owned()])]), ..Rules::default() };
+    let rules = Rules {
+        fields: BTreeMap::from([(Field::Title, vec!["headline".to_owned(), "extra.name".to_owned()])]),
+        ..Rules::default()
+    };
     let parsed = read_as("a.md", "---\ntitle: b\nextra:\n  name: c\n---\n", &rules);
     assert_eq!(parsed.article.unwrap().title, "c");
     assert_eq!(parsed.origins[&Field::Title], Origin { from: "extra.name".to_owned(), line: Some(4) });
@@ -361,15 +420,23 @@ fn noise_is_no_change() {
         (found.content, found.body.hash)
     };
     let with = |n: u32, title: &str| {
-        format!("---\ntitle: {title}\nheadimg: 'https://picsum.photos/400/300?random={n}'\ndate: 2022-01-{n}\n---\n<p><img src=\"https://picsum.photos/400/300?random={n}\">x {n}</p>\n")
+        format!(
+            "---\ntitle: {title}\nheadimg: 'https://picsum.photos/400/300?random={n}'\ndate: 2022-01-{n}\n---\n<p><img src=\"https://picsum.photos/400/300?random={n}\">x {n}</p>\n"
+        )
     };
     let silent = |n: u32| with(n, "a").replace(&format!("x {n}"), "x");
     assert_eq!(hash(&silent(11), vec![Noise::Default]), hash(&silent(12), vec![Noise::Default]));
     assert_ne!(hash(&silent(11), vec![]), hash(&silent(12), vec![]));
     assert_ne!(hash(&with(11, "a"), vec![Noise::Default]).1, hash(&with(12, "a"), vec![Noise::Default]).1);
     let digits = Noise::Pattern(None, regex::Regex::new("x [0-9]+").unwrap());
-    assert_eq!(hash(&with(11, "a"), vec![Noise::Default, digits.clone()]), hash(&with(12, "a"), vec![Noise::Default, digits]));
-    assert_eq!(hash(&silent(11), vec![Noise::Default, Noise::Field(Field::Title)]).0, hash(&with(11, "b").replace("x 11", "x"), vec![Noise::Default, Noise::Field(Field::Title)]).0);
+    assert_eq!(
+        hash(&with(11, "a"), vec![Noise::Default, digits.clone()]),
+        hash(&with(12, "a"), vec![Noise::Default, digits])
+    );
+    assert_eq!(
+        hash(&silent(11), vec![Noise::Default, Noise::Field(Field::Title)]).0,
+        hash(&with(11, "b").replace("x 11", "x"), vec![Noise::Default, Noise::Field(Field::Title)]).0
+    );
 }
 
 #[test]

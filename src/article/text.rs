@@ -23,7 +23,11 @@ pub(super) fn one_line(text: &str) -> String {
 
 /// Without the characters that XML 1.0 forbids and the control characters that nobody means; tabs and newlines stay.
 pub(super) fn legal(text: &str) -> Cow<'_, str> {
-    if text.chars().any(is_forbidden) { Cow::Owned(text.chars().filter(|c| !is_forbidden(*c)).collect()) } else { Cow::Borrowed(text) }
+    if text.chars().any(is_forbidden) {
+        Cow::Owned(text.chars().filter(|c| !is_forbidden(*c)).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 fn is_forbidden(c: char) -> bool {
@@ -93,7 +97,9 @@ fn reference(text: &str) -> Option<(Option<char>, usize)> {
     let name = &text[1..end];
     let decoded = if let Some(number) = name.strip_prefix('#') {
         let code = match number.strip_prefix(['x', 'X']) {
-            Some(hex) if !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit()) => u32::from_str_radix(hex, 16).unwrap_or(0),
+            Some(hex) if !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                u32::from_str_radix(hex, 16).unwrap_or(0)
+            }
             None if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => number.parse().unwrap_or(0),
             _ => return None,
         };
@@ -101,7 +107,12 @@ fn reference(text: &str) -> Option<(Option<char>, usize)> {
             // HTML reads these as windows-1252.
             0x80..=0x9f => {
                 let byte = [u8::try_from(code).ok()?];
-                encoding_rs::WINDOWS_1252.decode_without_bom_handling(&byte).0.chars().next().filter(|c| !is_forbidden(*c))
+                encoding_rs::WINDOWS_1252
+                    .decode_without_bom_handling(&byte)
+                    .0
+                    .chars()
+                    .next()
+                    .filter(|c| !is_forbidden(*c))
             }
             _ => char::from_u32(code).filter(|c| !is_forbidden(*c)),
         }
