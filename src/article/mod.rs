@@ -21,6 +21,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod text;
+mod values;
 
 use std::collections::BTreeMap;
 
@@ -346,6 +347,12 @@ fn cut<'t>(text: &'t str, parsed: &mut Parsed) -> Option<(Front<'t>, keys::Keys)
     let front = front::cut(text);
     match keys::read(&front) {
         keys::Outcome::Refused(problem) => {
+            // The body may have been taken for keys, where the closing fence is missing.
+            if let Some(shorter) = front::cut_before_prose(text, &front)
+                && let keys::Outcome::Keys(keys) = keys::read(&shorter)
+            {
+                return Some((shorter, keys));
+            }
             parsed.problems.push(problem);
             None
         }

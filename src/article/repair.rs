@@ -13,6 +13,9 @@ use crate::yaml::{self, Entry, Value};
 /// Most diagnostics of one block: the first ones show what is wrong.
 const MAX_PROBLEMS: usize = 20;
 
+/// So many broken pieces are no slips any more; the rest is not worth asking the parser about.
+const MAX_LOOSE: usize = 100;
+
 /// A top-level key with the lines below it.
 struct Piece<'b> {
     /// Counted from 0 in the block.
@@ -63,6 +66,9 @@ fn pieces(block: &str) -> Vec<Piece<'_>> {
 fn read_piece(piece: &Piece<'_>, front: &Front<'_>, keys: &mut Keys) {
     let text = piece.lines.join("\n");
     let offset = front.first_line - 1 + u32::try_from(piece.line).unwrap_or(u32::MAX);
+    if keys.problems.len() > MAX_LOOSE {
+        return loose_piece(piece, (1, 1), offset, front, keys);
+    }
     match yaml::parse(&text) {
         Ok(Value::Map(entries)) => {
             keys.entries

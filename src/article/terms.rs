@@ -136,6 +136,16 @@ fn author(written: &str) -> Option<Author> {
             }
         }
     }
+    // `Ann Other https://ann.example/`.
+    if let Some((name, last)) = line.rsplit_once(' ')
+        && let Some(url) = address::absolute(last)
+    {
+        return Some(Author {
+            name: name.trim_end_matches([',', '-', '–', ' ']).to_owned(),
+            email: None,
+            url: Some(url),
+        });
+    }
     Some(Author { name: line, email: None, url: None })
 }
 

@@ -55,6 +55,8 @@ fn dialects() {
     check("+++\ntitle = \"a\"\n[taxonomies]\ntags = [\"b\"]\n+++\nx\n", "a", "x", &[]);
     check("Title: a\nDate: 2022-01-02\nTags: b, c\n\nx\n", "a", "x", &[]);
     check("[#]: subject: \"a\"\n[#]: author: \"b\"\n[#]: date: (2022-01-02)\n\nx\n", "a", "x", &[]);
+    check("<!--\n.. title: a\n.. slug: b\n.. date: 2012-03-30 23:00:00 UTC-03:00\n-->\n\nx\n", "a", "x", &[]);
+    check("<!--\nno keys: here\n-->\nx\n", "a", "<!--\nno keys: here\n-->\nx", &["title-missing"]);
     check("%YAML 1.2\n---\ntitle: a\n---\nx\n", "a", "x", &[]);
     check("# a\n\nx\n", "a", "# a\n\nx", &["title-missing"]);
     check("x\n", "a", "x", &["title-missing"]);
@@ -82,6 +84,12 @@ fn fences_that_are_wrong() {
         "---\ntitle: a\n\nSome text here.\n\n---\n\nmore\n",
         "a",
         "Some text here.\n\n---\n\nmore",
+        &["fence-missing"],
+    );
+    check(
+        &format!("---\ntitle: a\n\n{}\n---\nmore\n", "Some text, [more].\n".repeat(2_000)),
+        "a",
+        &format!("{}\n---\nmore", "Some text, [more].\n".repeat(2_000)),
         &["fence-missing"],
     );
     check("---\n---\ntitle: a\n---\nx\n", "a", "x", &["yaml-repaired"]);
