@@ -159,7 +159,7 @@ impl<'a> Reader<'a> {
 
     fn field_invalid(&mut self, found: &Found<'_>, expected: &str) {
         let message = format!("`{}` holds {} where {expected} was expected; it was ignored", found.key, found.value.kind_name());
-        self.report(Code::FieldInvalid, found, message);
+        self.report(Code::FieldInvalid, found, message).help = Some(format!("write {expected} behind `{}:`", found.key));
     }
 
     /// A key that stands twice, spelt alike. Spelt otherwise it is another key, and the small letters count.
@@ -412,7 +412,8 @@ impl<'a> Reader<'a> {
 
     fn url_invalid(&mut self, found: &Found<'_>, written: &str) {
         let message = format!("`{}` in `{}` is no http or https address; it was dropped", repair::short(written), found.key);
-        self.report(Code::UrlInvalid, found, message).help = Some(format!("write an address such as {}: https://blog.example/a.jpg", found.key));
+        let example = if found.key.eq_ignore_ascii_case("link") { "a-post/" } else { "a.jpg" };
+        self.report(Code::UrlInvalid, found, message).help = Some(format!("write a whole address: {}: https://blog.example/{example}", found.key));
     }
 
     fn link(&mut self) -> Option<String> {

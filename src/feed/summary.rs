@@ -16,14 +16,17 @@ const DERIVED: usize = 280;
 /// The longest summary that an author wrote, in graphemes.
 const WRITTEN: usize = 1000;
 
-/// No grapheme is so long by honest means that a summary needs more bytes than this for each of them.
-const GRAPHEME_BYTES: usize = 16;
+/// The most bytes of a summary of so many graphemes: some are long, but only hostile text has none but long ones.
+const fn most_bytes(graphemes: usize) -> usize {
+    graphemes * 16 + 64
+}
 
 /// The summary of an article whose source is `body` and whose cleaned body is `clean`.
 pub(super) fn of(article: &Article, body: &str, clean: &CleanHtml, base: &Base) -> XmlText {
     let written = match &article.summary {
-        Some(Summary::Text(text)) if looks_like_html(text) => cut(&html::text_of(text), WRITTEN),
-        Some(Summary::Text(text)) => cut(&html::without_references(text), WRITTEN),
+        // Where it has a tag it is HTML as it was written, else its references are read already.
+        Some(Summary::Text(text)) if text.contains('<') => cut(&html::text_of(text), WRITTEN),
+        Some(Summary::Text(text)) => cut(text, WRITTEN),
         Some(Summary::BodyUntil(end)) => {
             let end = body.floor_char_boundary(*end);
             let start = html::clean(&body[..end], article.body.markup, base);
@@ -54,7 +57,7 @@ fn prose(clean: &CleanHtml) -> String {
             Token::Start(name, _) | Token::End(name) if !html::is_within_a_line(name) => out.push('\n'),
             _ => {}
         }
-        if out.len() > 2 * WRITTEN * GRAPHEME_BYTES {
+        if out.len() > 2 * most_bytes(WRITTEN) {
             break;
         }
     }
@@ -65,11 +68,6 @@ fn is_skipped(name: &str) -> bool {
     matches!(name, "pre" | "rt" | "rp")
 }
 
-/// Whether a summary was written as HTML: it has a tag that ends.
-fn looks_like_html(text: &str) -> bool {
-    Tokens::new(text).any(|token| !matches!(token, Token::Text(_)))
-}
-
 /// The text in one line, cut after a sentence or else between graphemes, with an ellipsis.
 fn cut(text: &str, graphemes: usize) -> String {
     let mut line = String::new();
@@ -78,7 +76,7 @@ fn cut(text: &str, graphemes: usize) -> String {
             line.push(' ');
         }
         line.push_str(word);
-        if line.len() > 2 * graphemes * GRAPHEME_BYTES {
+        if line.len() > 2 * most_bytes(graphemes) {
             break;
         }
     }
@@ -86,7 +84,7 @@ fn cut(text: &str, graphemes: usize) -> String {
     let mut sentence = 0;
     let mut word = 0;
     for (count, (at, grapheme)) in line.grapheme_indices(true).enumerate() {
-        if count >= graphemes || at + grapheme.len() > graphemes * GRAPHEME_BYTES {
+        if count >= graphemes || at + grapheme.len() > most_bytes(graphemes) {
             // A sentence that ends in the last half of it is the better end; then a word.
             let end = if sentence > end / 2 {
                 return line[..sentence].trim_end().to_owned();
@@ -124,6 +122,6 @@ mod tests {
         assert_eq!(cut("wonderful adventures of", 21), "wonderful adventures…");
         assert_eq!(cut("👨‍👩‍👧‍👦👨‍👩‍👧‍👦👨‍👩‍👧‍👦", 2), "👨‍👩‍👧‍👦👨‍👩‍👧‍👦…");
         let zalgo = format!("a{}b", "\u{301}".repeat(600));
-        assert!(cut(&zalgo, 20).len() <= 20 * GRAPHEME_BYTES + "…".len());
+        assert!(cut(&zalgo, 20).len() <= most_bytes(20) + "…".len());
     }
 }
