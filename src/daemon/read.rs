@@ -270,3 +270,6 @@ pub(super) fn work(shared: &Shared, tell: impl Fn(String, End)) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -208,3 +208,6 @@ pub(super) fn without_events(magic: u64) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

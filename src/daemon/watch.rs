@@ -134,3 +134,6 @@ fn sort(inbox: &Path, event: Event, send: &impl Fn(Hint)) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

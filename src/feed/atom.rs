@@ -43,9 +43,31 @@ pub(super) fn render(channel: &Channel<'_>) -> Vec<u8> {
         ..Feed::default()
     };
     let config = WriteConfig { write_document_declaration: false, indent_size: Some(0) };
-    let declaration = b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n".to_vec();
     // Writing into memory does not fail.
-    feed.write_with_config(declaration, config).unwrap_or_default()
+    let xml = feed.write_with_config(Vec::new(), config).unwrap_or_default();
+    let xml = text::close_empty(String::from_utf8(xml).unwrap_or_default());
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n");
+    push_extensions_first(&xml, &mut out);
+    out.into_bytes()
+}
+
+/// Appends the feed with its extension elements before the entries: the crate writes them after, where the schema of
+/// RFC 4287 (appendix B) has no place for them. All text is escaped, so tags are found by their look.
+fn push_extensions_first(xml: &str, out: &mut String) {
+    // UTC as `Z`, like everywhere else.
+    let xml = xml.replace("+00:00</updated>", "Z</updated>").replace("+00:00</published>", "Z</published>");
+    const END: &str = "</entry>\n";
+    match (xml.find("<entry>"), xml.rfind(END), xml.rfind("</feed>")) {
+        (Some(first), Some(last), Some(end)) => {
+            let last = last + END.len();
+            out.push_str(&xml[..first]);
+            out.push_str(&xml[last..end]);
+            out.push_str(&xml[first..last]);
+            out.push_str(&xml[end..]);
+        }
+        _ => out.push_str(&xml),
+    }
+    out.push('\n');
 }
 
 fn links(channel: &Channel<'_>) -> Vec<Link> {
@@ -155,10 +177,16 @@ fn extensions(channel: &Channel<'_>) -> ExtensionMap {
     map
 }
 
+/// An extension element. The crate escapes all attributes but those of extensions.
 fn extension(name: &str, attributes: &[(&str, &str)]) -> Extension {
+    let escaped = |value: &str| {
+        let mut out = String::with_capacity(value.len());
+        text::push_escaped(value, &mut out);
+        out
+    };
     Extension {
         name: name.to_owned(),
-        attrs: attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        attrs: attributes.iter().map(|(name, value)| ((*name).to_owned(), escaped(value))).collect(),
         ..Extension::default()
     }
 }

@@ -195,11 +195,9 @@ pub(super) fn title(key: &Key, settings: &Settings) -> XmlText {
 
 /// What a feed is called in a list of the site's feeds.
 pub(super) fn name(key: &Key, settings: &Settings) -> XmlText {
-    match key.last() {
-        Some(_) if key.kind() == Kind::Mix => title(key, settings),
-        Some(last) => XmlText::line(last.as_str()),
-        None => title(key, settings),
-    }
+    let Some(last) = key.last() else { return title(key, settings) };
+    let mix = settings.mix_titles.get(last).filter(|_| key.kind() == Kind::Mix);
+    XmlText::line(mix.map_or(last.as_str(), String::as_str))
 }
 
 /// What a feed holds: the path of its names.

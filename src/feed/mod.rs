@@ -28,6 +28,9 @@ mod template;
 mod text;
 mod tree;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -52,7 +52,10 @@ pub(super) fn render(channel: &Channel<'_>) -> Vec<u8> {
         ..rss::Channel::default()
     };
     // Writing into memory does not fail.
-    rss.pretty_write_to(Vec::new(), b' ', 0).unwrap_or_default()
+    let xml = rss.pretty_write_to(Vec::new(), b' ', 0).unwrap_or_default();
+    let mut xml = text::close_empty(String::from_utf8(xml).unwrap_or_default());
+    xml.push('\n');
+    xml.into_bytes()
 }
 
 /// The links of the channel, and that an archive is one.

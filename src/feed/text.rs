@@ -136,6 +136,18 @@ pub(super) fn clamped(at: Timestamp) -> Timestamp {
     .map_or(at, |day| day.and_utc())
 }
 
+/// Writes empty elements of extensions as such: the XML writers put a line break into them. No text can look like one,
+/// for in text every `<` is escaped, and clean HTML has no element of these names.
+pub(super) fn close_empty(mut xml: String) -> String {
+    for name in ["atom:link", "fh:archive", "media:content", "media:thumbnail", "at:deleted-entry"] {
+        let open = format!(">\n</{name}>");
+        if xml.contains(&open) {
+            xml = xml.replace(&open, "/>");
+        }
+    }
+    xml
+}
+
 /// Escapes text for HTML, as the HTML standard's serialiser does.
 pub(super) fn push_escaped(text: &str, out: &mut String) {
     for c in text.chars() {

@@ -12,7 +12,7 @@ mod refs;
 mod tidy;
 mod token;
 
-use pulldown_cmark::{Event, Options, Parser};
+use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
 
 use super::link::Base;
 use super::{template, text};
@@ -97,9 +97,23 @@ fn markdown(source: &str) -> String {
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_HEADING_ATTRIBUTES;
+    // Footnotes are numbered here: links between them would need ids, which no feed may hold.
+    let mut notes: Vec<CowStr<'_>> = Vec::new();
+    let mut number = |label: CowStr<'_>| {
+        let known = notes.iter().position(|note| **note == *label);
+        known.unwrap_or_else(|| {
+            notes.push(label.into_string().into());
+            notes.len() - 1
+        }) + 1
+    };
     let events = Parser::new_ext(source, options).map(|event| match event {
-        // A box to tick is a form control, which no feed may hold.
+        // A box to tick is a form control, which no feed may hold either.
         Event::TaskListMarker(done) => Event::Text(if done { "☑ " } else { "☐ " }.into()),
+        Event::FootnoteReference(label) => Event::InlineHtml(format!("<sup>[{}]</sup>", number(label)).into()),
+        Event::Start(Tag::FootnoteDefinition(label)) => {
+            Event::Html(format!("<div><sup>[{}]</sup>\n", number(label)).into())
+        }
+        Event::End(TagEnd::FootnoteDefinition) => Event::Html("</div>\n".into()),
         event => event,
     });
     let mut html = String::with_capacity(source.len() * 5 / 4);
@@ -132,4 +146,10 @@ fn legal(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     text::push_legal(text, &mut out);
     out
+}
+
+/// What the sanitiser makes of HTML, for tests.
+#[cfg(test)]
+pub(super) fn judged(html: &str) -> String {
+    legal(&allow::SANITISER.clean(html).to_string())
 }

@@ -3,7 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::words::Words;
-use super::{Page, Time, address};
+use super::{Page, Time, local_key};
 use crate::entry::{ArticleMaterial, Document, Key, Kind};
 use crate::feed::channel::{self, Item};
 use crate::feed::link::absolute;
@@ -44,7 +44,7 @@ pub(in crate::feed) fn article(renderer: &Renderer, material: &ArticleMaterial) 
                 h2 { (words.in_feeds) }
                 ul .row {
                     @for key in &material.keys {
-                        li { a href=(address(settings, key)) { (channel::name(key, settings)) } }
+                        li { a href=(local_key(settings, key)) { (name(key, settings)) } }
                     }
                 }
             }
@@ -61,6 +61,11 @@ pub(in crate::feed) fn article(renderer: &Renderer, material: &ArticleMaterial) 
         kind: "article",
     };
     Ok(page.around(&content))
+}
+
+/// The name of a feed among others.
+fn name(key: &Key, settings: &Settings) -> XmlText {
+    if key.kind() == Kind::All { XmlText::line(Words::of(settings).everything) } else { channel::name(key, settings) }
 }
 
 fn byline(item: &Item<'_>, settings: &Settings) -> Markup {
@@ -93,7 +98,7 @@ fn categories(keys: &[Key], settings: &Settings) -> Markup {
                 ol {
                     @let mut path: Vec<Key> = std::iter::successors(Some(key.clone()), Key::parent).collect();
                     @let () = path.reverse();
-                    @for key in &path { li { a href=(address(settings, key)) { (channel::name(key, settings)) } } }
+                    @for key in &path { li { a href=(local_key(settings, key)) { (channel::name(key, settings)) } } }
                 }
             }
         }
@@ -111,7 +116,7 @@ fn tags(item: &Item<'_>, keys: &[Key], settings: &Settings) -> Markup {
                 @for tag in tags {
                     " "
                     @match keys.iter().find(|key| key.kind() == Kind::Tag && key.names() == tag.names) {
-                        Some(key) => a rel="tag" href=(address(settings, key)) { (tag.last()) },
+                        Some(key) => a rel="tag" href=(local_key(settings, key)) { (tag.last()) },
                         None => span { (tag.last()) },
                     }
                 }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::index::row_list;
 use super::words::Words;
-use super::{Page, Time, path, subscribe};
+use super::{Page, Time, local, path, subscribe};
 use crate::entry::{Document, FeedMaterial, FeedRow};
 use crate::feed::channel::{self, Item};
 use crate::feed::link::absolute;
@@ -48,7 +48,7 @@ pub(in crate::feed) fn feed(renderer: &Renderer, material: &FeedMaterial) -> Res
                 @for &format in &settings.formats {
                     " "
                     a type=(format.link_type())
-                        href=(absolute(settings, &Document::Archive(key.clone(), newest, format))) {
+                        href=(local(settings, &Document::Archive(key.clone(), newest, format))) {
                         (super::label(format)) " " (newest)
                     }
                 }
@@ -76,7 +76,7 @@ fn entry(item: &Item<'_>, renderer: &Renderer) -> Markup {
             @if let Some(image) = &item.image {
                 img src=(image) alt="" width="112" height="84" loading="lazy" referrerpolicy="no-referrer";
             }
-            h3 { a href=(absolute(settings, &Document::Article(item.entry.uuid))) { (item.title) } }
+            h3 { a href=(local(settings, &Document::Article(item.entry.uuid))) { (item.title) } }
             p .meta {
                 (Time(item.entry.published, settings))
                 @for author in &item.authors { " · " (author.name) }

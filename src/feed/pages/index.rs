@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::words::Words;
-use super::{Page, Time, address, subscribe};
+use super::{Page, Time, local, local_key, subscribe};
 use crate::entry::{Document, FeedRow, Key, Kind, ListMaterial};
 use crate::feed::Settings;
 use crate::feed::channel;
@@ -39,7 +39,7 @@ pub(in crate::feed) fn index(material: &ListMaterial, settings: &Settings) -> Ve
                 ul .newest {
                     @for row in &material.newest {
                         li {
-                            a href=(absolute(settings, &Document::Article(row.uuid))) { (XmlText::line(&row.title)) }
+                            a href=(local(settings, &Document::Article(row.uuid))) { (XmlText::line(&row.title)) }
                             " " (Time(row.published, settings))
                         }
                     }
@@ -71,7 +71,7 @@ fn section(kind: Kind, material: &ListMaterial, settings: &Settings) -> Markup {
                 @let shown = rows.len();
                 @if kind.is_tree() { (branches(&tree::grow(rows), settings)) } @else { (row_list(&rows, settings)) }
                 @if total > shown as u64 {
-                    p { a href=(absolute(settings, &Document::List(kind, 1))) { (words.all_of) " " (total) } }
+                    p { a href=(local(settings, &Document::List(kind, 1))) { (words.all_of) " " (total) } }
                 }
             }
         }
@@ -105,7 +105,7 @@ pub(super) fn row_list(rows: &[&FeedRow], settings: &Settings) -> Markup {
 pub(super) fn link(row: &FeedRow, name: &XmlText, settings: &Settings) -> Markup {
     let words = Words::of(settings);
     html! {
-        a href=(address(settings, &row.key)) { (name) }
+        a href=(local_key(settings, &row.key)) { (name) }
         " " span .count title=(words.count(row.count)) { (row.count) }
     }
 }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::index::{branches, link, row_list};
 use super::words::Words;
-use super::{Page, Time};
+use super::{Page, Time, local};
 use crate::entry::{Document, FeedRow, Key, Kind, ListMaterial};
 use crate::feed::Settings;
 use crate::feed::link::absolute;
@@ -20,7 +20,7 @@ pub(in crate::feed) fn list(kind: Kind, material: &ListMaterial, settings: &Sett
     let content = html! {
         nav .path aria-label=(words.path) {
             ol {
-                li { a href=(absolute(settings, &Document::Index)) { (words.home) } }
+                li { a href=(local(settings, &Document::Index)) { (words.home) } }
                 li aria-current="page" { (name) }
             }
         }
@@ -63,7 +63,7 @@ fn trees(rows: Vec<&FeedRow>, settings: &Settings) -> Markup {
 /// Links to the pages before and after.
 fn turn(kind: Kind, material: &ListMaterial, settings: &Settings) -> Markup {
     let words = Words::of(settings);
-    let to = |page| absolute(settings, &Document::List(kind, page));
+    let to = |page| local(settings, &Document::List(kind, page));
     html! {
         @if material.pages > 1 {
             nav .pages aria-label=(words.pages) {

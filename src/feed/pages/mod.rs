@@ -56,7 +56,7 @@ impl Page<'_> {
         let settings = self.settings;
         let words = Words::of(settings);
         let site = XmlText::line(&settings.title);
-        let home = absolute(settings, &Document::Index);
+        let home = local(settings, &Document::Index);
         let language = text::language(&settings.language);
         let page = html! {
             (DOCTYPE)
@@ -82,8 +82,8 @@ impl Page<'_> {
                                 href=(absolute(settings, &Document::Feed(key.clone(), format)));
                         }
                     }
-                    link rel="icon" type="image/svg+xml" href=(absolute(settings, &Document::Icon));
-                    link rel="stylesheet" href=(absolute(settings, &Document::Style));
+                    link rel="icon" type="image/svg+xml" href=(local(settings, &Document::Icon));
+                    link rel="stylesheet" href=(local(settings, &Document::Style));
                     meta property="og:site_name" content=(site);
                     meta property="og:title" content=(self.title);
                     meta property="og:type" content=(self.kind);
@@ -100,19 +100,36 @@ impl Page<'_> {
                     header .site {
                         a href=(home) { (site) }
                         nav aria-label=(words.site) {
-                            a href=(address(settings, &Key::all())) { (words.everything) }
-                            a href=(absolute(settings, &Document::Opml)) { "OPML" }
+                            a href=(local_key(settings, &Key::all())) { (words.everything) }
+                            a href=(local(settings, &Document::Opml)) { "OPML" }
                         }
                     }
                     main #content { (content) }
                     footer .site {
-                        p { (words.made_by) " " a href="https://www.rssboard.org/rss-specification" rel="noopener" { "RSS" } }
+                        p { (words.made_by) }
                     }
                 }
             }
         };
         page.into_string().into_bytes()
     }
+}
+
+/// The address of a document for links from page to page: without the host, so that a site is whole also under
+/// another name than `site.base_url` has.
+fn local(settings: &Settings, document: &Document) -> String {
+    format!("{}{}", base_path(settings), document.path())
+}
+
+/// A feed's address for links from page to page; it negotiates.
+fn local_key(settings: &Settings, key: &Key) -> String {
+    format!("{}{}", base_path(settings), key_path(key))
+}
+
+/// The path of `site.base_url`.
+fn base_path(settings: &Settings) -> &str {
+    let rest = settings.base_url.split_once("://").map_or("", |(_, rest)| rest);
+    rest.find('/').map_or("", |at| &rest[at..])
 }
 
 /// A feed's address to share: it negotiates, and so serves people and readers.
@@ -148,12 +165,12 @@ fn path(settings: &Settings, key: &Key) -> Markup {
     html! {
         nav .path aria-label=(words.path) {
             ol {
-                li { a href=(absolute(settings, &Document::Index)) { (words.home) } }
+                li { a href=(local(settings, &Document::Index)) { (words.home) } }
                 @if key.kind() != Kind::All && key.kind() != Kind::Mix {
-                    li { a href=(absolute(settings, &Document::List(key.kind(), 1))) { (words.kind(key.kind())) } }
+                    li { a href=(local(settings, &Document::List(key.kind(), 1))) { (words.kind(key.kind())) } }
                 }
                 @for above in &broader {
-                    li { a href=(address(settings, above)) { (channel::name(above, settings)) } }
+                    li { a href=(local_key(settings, above)) { (channel::name(above, settings)) } }
                 }
                 li aria-current="page" { (channel::name(key, settings)) }
             }
@@ -174,7 +191,7 @@ fn subscribe(settings: &Settings, key: &Key) -> Markup {
                 (words.formats)
                 @for &format in &settings.formats {
                     " "
-                    a type=(format.link_type()) href=(absolute(settings, &Document::Feed(key.clone(), format))) {
+                    a type=(format.link_type()) href=(local(settings, &Document::Feed(key.clone(), format))) {
                         (label(format))
                     }
                 }
