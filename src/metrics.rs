@@ -157,11 +157,7 @@ impl Metrics {
             self.response_bytes.clone(),
         );
         registry.register("feedmill_http_connections", "Connections that are open", self.connections.clone());
-        registry.register(
-            "feedmill_http_connections_refused",
-            "Connections beyond a limit",
-            self.refused.clone(),
-        );
+        registry.register("feedmill_http_connections_refused", "Connections beyond a limit", self.refused.clone());
         registry.register("feedmill_cache_bytes", "Bytes of documents in memory", self.cache_bytes.clone());
         registry.register(
             "feedmill_update_seconds",

@@ -237,7 +237,10 @@ mod tests {
 
     #[test]
     fn both_paths_type_scalars_alike() {
-        for text in ["2015", "1.10", "010", "1e3", "0xFF", ".inf", "-.inf", ".nan", "yes", "true", "False", "~", "null", "1_000", "+1", "-1", "0o7", "0b1", "", "1e400", "-0x1f", "+.inf", "1.", ".5", "00", "0"] {
+        for text in [
+            "2015", "1.10", "010", "1e3", "0xFF", ".inf", "-.inf", ".nan", "yes", "true", "False", "~", "null",
+            "1_000", "+1", "-1", "0o7", "0b1", "", "1e400", "-0x1f", "+.inf", "1.", ".5", "00", "0",
+        ] {
             let short = plain::read(&format!("a: {text}\n")).unwrap();
             let long = load::document(&format!("a: {text}\n")).unwrap();
             assert_eq!(short, long, "{text:?}");

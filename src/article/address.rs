@@ -23,21 +23,30 @@ pub(super) fn read(written: &str) -> Address {
     // Exporters write references even here: `&#123;` for a brace, `&amp;` as in HTML.
     let decoded = text::decode_entities(written);
     let address = decoded.trim();
-    if address.is_empty() || address.len() > MAX_BYTES || address.chars().any(|c| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}' | '\u{feff}' | '\u{fffd}')) {
+    if address.is_empty()
+        || address.len() > MAX_BYTES
+        || address.chars().any(|c| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}' | '\u{feff}' | '\u{fffd}'))
+    {
         return Address::Invalid;
     }
     match scheme(address) {
-        Some(scheme) if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") => match url::Url::parse(address) {
-            Ok(parsed) if parsed.has_host() && address[scheme.len() + 1..].starts_with("//") => Address::Absolute(address.to_owned()),
-            _ => Address::Invalid,
-        },
+        Some(scheme) if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") => {
+            match url::Url::parse(address) {
+                Ok(parsed) if parsed.has_host() && address[scheme.len() + 1..].starts_with("//") => {
+                    Address::Absolute(address.to_owned())
+                }
+                _ => Address::Invalid,
+            }
+        }
         Some(_) => Address::Invalid,
         None if address.starts_with("//") => match url::Url::parse(&format!("https:{address}")) {
             Ok(_) => Address::Relative(address.to_owned()),
             Err(_) => Address::Invalid,
         },
         // Words are no address, and a quote would end the attribute that an old reader puts it in.
-        None if address.contains([' ', '\u{3000}', '"', '<', '>', '\\']) && !address.contains(['/', '.']) => Address::Invalid,
+        None if address.contains([' ', '\u{3000}', '"', '<', '>', '\\']) && !address.contains(['/', '.']) => {
+            Address::Invalid
+        }
         None => Address::Relative(address.to_owned()),
     }
 }

@@ -68,13 +68,18 @@ fn is_html(body: &str) -> bool {
     tags > 0
 }
 
-const VOID: &[&str] = &["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
+const VOID: &[&str] =
+    &["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
 
 enum Token<'t> {
     Text(&'t str),
     /// A comment, declaration or element without tags inside.
     Comment,
-    Start { name: &'t str, attributes: &'t str, closed: bool },
+    Start {
+        name: &'t str,
+        attributes: &'t str,
+        closed: bool,
+    },
     End(&'t str),
 }
 
@@ -106,7 +111,9 @@ impl<'t> Tokens<'t> {
         }
         let is_end = inner.starts_with('/');
         let named = &inner[usize::from(is_end)..];
-        if !named.starts_with(|c: char| c.is_ascii_alphabetic() || (!is_end && matches!(c, '!' | '?'))) || self.no_tag_end {
+        if !named.starts_with(|c: char| c.is_ascii_alphabetic() || (!is_end && matches!(c, '!' | '?')))
+            || self.no_tag_end
+        {
             return None;
         }
         let Some(end) = tag_end(named) else {
@@ -344,12 +351,30 @@ fn has_text(html: &str) -> bool {
 fn is_more(comment: &str) -> bool {
     let comment = comment.trim().to_ascii_lowercase();
     let more = comment.strip_prefix("more").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\n']));
-    more || matches!(comment.as_str(), "read more" | "readmore" | "read-more" | "truncate" | "excerpt" | "end excerpt" | "pelican_end_summary" | "summary")
+    more || matches!(
+        comment.as_str(),
+        "read more"
+            | "readmore"
+            | "read-more"
+            | "truncate"
+            | "excerpt"
+            | "end excerpt"
+            | "pelican_end_summary"
+            | "summary"
+    )
 }
 
 /// Whether a place in Markdown is inside of a fenced code block.
 fn in_code(before: &str) -> bool {
-    before.lines().filter(|line| { let line = line.trim_start(); line.starts_with("```") || line.starts_with("~~~") }).count() % 2 == 1
+    before
+        .lines()
+        .filter(|line| {
+            let line = line.trim_start();
+            line.starts_with("```") || line.starts_with("~~~")
+        })
+        .count()
+        % 2
+        == 1
 }
 
 /// The hash of the body after what does not count as a change.
@@ -363,7 +388,9 @@ pub(super) fn quiet<'t>(text: &'t str, field: Option<super::Field>, noise: &[Noi
     for rule in noise {
         let pattern = match rule {
             // Each of the expression's matches has one of these.
-            Noise::Default if text.contains("random") || text.contains("sig=") || text.contains("lock=") => &*PLACEHOLDER,
+            Noise::Default if text.contains("random") || text.contains("sig=") || text.contains("lock=") => {
+                &*PLACEHOLDER
+            }
             Noise::Pattern(wanted, pattern) if *wanted == field => pattern,
             Noise::Default | Noise::Field(_) | Noise::Pattern(..) => continue,
         };

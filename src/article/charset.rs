@@ -44,11 +44,15 @@ pub(super) fn read<'a>(bytes: &'a [u8], configured: Option<&'static Encoding>) -
     }
     if decoded.lost > 0 {
         let (line, column) = place(&decoded.text, decoded.first_lost);
-        let (count, s, verb) = (decoded.lost, if decoded.lost == 1 { "" } else { "s" }, if decoded.lost == 1 { "does" } else { "do" });
+        let (count, s, verb) =
+            (decoded.lost, if decoded.lost == 1 { "" } else { "s" }, if decoded.lost == 1 { "does" } else { "do" });
         problems.push(
             Diagnostic::new(
                 Code::CharsetBad,
-                format!("{count} byte{s} {verb} not fit {encoding} and {} left out", if count == 1 { "was" } else { "were" }),
+                format!(
+                    "{count} byte{s} {verb} not fit {encoding} and {} left out",
+                    if count == 1 { "was" } else { "were" }
+                ),
             )
             .at(line, column)
             .help("save the file as UTF-8"),
@@ -63,7 +67,8 @@ pub(super) fn decode<'a>(bytes: &'a [u8], encoding: &str) -> Cow<'a, str> {
 }
 
 fn not_text(reason: &str) -> Diagnostic {
-    Diagnostic::new(Code::NotText, format!("{reason}; an article is text")).help("save the file as UTF-8, or move it out of the inbox")
+    Diagnostic::new(Code::NotText, format!("{reason}; an article is text"))
+        .help("save the file as UTF-8, or move it out of the inbox")
 }
 
 /// The encoding that a byte order mark names, and the mark's length.
@@ -136,7 +141,9 @@ fn is_damaged_utf8(bytes: &[u8]) -> bool {
 fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
     let head = &bytes[..bytes.len().min(2048)];
     let lower = head.to_ascii_lowercase();
-    for (mark, separator) in [(&b"charset"[..], &b":="[..]), (b"\nencoding", b":"), (b"xml version=\"1.0\" encoding", b"=")] {
+    for (mark, separator) in
+        [(&b"charset"[..], &b":="[..]), (b"\nencoding", b":"), (b"xml version=\"1.0\" encoding", b"=")]
+    {
         let Some(at) = lower.windows(mark.len()).position(|window| window == mark) else { continue };
         let rest = lower[at + mark.len()..].trim_ascii_start();
         let Some((first, rest)) = rest.split_first() else { continue };
@@ -161,15 +168,32 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
 /// Binary data by its first bytes, or by control characters that no text has.
 fn looks_binary(bytes: &[u8]) -> bool {
     const MAGIC: &[&[u8]] = &[
-        b"\x89PNG", b"GIF8", b"\xFF\xD8\xFF", b"PK\x03\x04", b"\x1F\x8B", b"\x7FELF", b"%PDF-", b"RIFF", b"BZh", b"\xFD7zXZ", b"\x28\xB5\x2F\xFD",
-        b"7z\xBC\xAF", b"Rar!", b"OggS", b"ID3", b"\xD0\xCF\x11\xE0", b"wOFF", b"SQLite format 3",
+        b"\x89PNG",
+        b"GIF8",
+        b"\xFF\xD8\xFF",
+        b"PK\x03\x04",
+        b"\x1F\x8B",
+        b"\x7FELF",
+        b"%PDF-",
+        b"RIFF",
+        b"BZh",
+        b"\xFD7zXZ",
+        b"\x28\xB5\x2F\xFD",
+        b"7z\xBC\xAF",
+        b"Rar!",
+        b"OggS",
+        b"ID3",
+        b"\xD0\xCF\x11\xE0",
+        b"wOFF",
+        b"SQLite format 3",
     ];
     if MAGIC.iter().any(|magic| bytes.starts_with(magic)) {
         return true;
     }
     let trailing = bytes.iter().rev().take_while(|b| **b == 0).count();
     let content = &bytes[..bytes.len() - trailing];
-    let controls = content.iter().filter(|b| b.is_ascii_control() && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B)).count();
+    let controls =
+        content.iter().filter(|b| b.is_ascii_control() && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B)).count();
     controls * 50 > content.len()
 }
 
@@ -198,7 +222,10 @@ fn decode_counting<'a>(bytes: &'a [u8], encoding: &str) -> Counted<'a> {
         Some((name, length)) if name == encoding => &bytes[length..],
         _ => bytes,
     };
-    if encoding == UTF_8.name() && is_clean(bytes) && let Ok(text) = std::str::from_utf8(bytes) {
+    if encoding == UTF_8.name()
+        && is_clean(bytes)
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
         return Counted { text: Cow::Borrowed(text), lost: 0, first_lost: 0 };
     }
     let mut sink = Sink { text: String::with_capacity(bytes.len()), lost: 0, first_lost: None };
@@ -249,7 +276,8 @@ fn from_legacy(bytes: &[u8], encoding: &'static Encoding, sink: &mut Sink) {
     let mut decoder = encoding.new_decoder_without_bom_handling();
     let mut rest = bytes;
     loop {
-        let room = decoder.max_utf8_buffer_length_without_replacement(rest.len()).unwrap_or(rest.len().saturating_mul(3));
+        let room =
+            decoder.max_utf8_buffer_length_without_replacement(rest.len()).unwrap_or(rest.len().saturating_mul(3));
         sink.text.reserve(room.max(16));
         let (result, read) = decoder.decode_to_string_without_replacement(rest, &mut sink.text, true);
         rest = &rest[read..];

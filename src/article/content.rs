@@ -7,10 +7,15 @@ pub(super) fn hash(article: &Article, noise: &[Noise]) -> Hash {
     let mut parts = Parts { hasher: blake3::Hasher::new(), noise };
     parts.field(Field::Title, [article.title.as_str()]);
     parts.field(Field::Id, article.explicit_id.as_deref());
-    let authors = article.authors.iter().flat_map(|author| [author.name.as_str(), author.email.as_deref().unwrap_or(""), author.url.as_deref().unwrap_or("")]);
+    let authors = article.authors.iter().flat_map(|author| {
+        [author.name.as_str(), author.email.as_deref().unwrap_or(""), author.url.as_deref().unwrap_or("")]
+    });
     parts.field(Field::Author, authors);
     // A path's end is a part of its own: one path of two names is not two paths of one.
-    parts.field(Field::Categories, article.categories.iter().flat_map(|path| path.iter().map(String::as_str).chain(["\0"])));
+    parts.field(
+        Field::Categories,
+        article.categories.iter().flat_map(|path| path.iter().map(String::as_str).chain(["\0"])),
+    );
     parts.field(Field::Tags, article.tags.iter().map(String::as_str));
     parts.field(Field::Language, article.language.as_deref());
     match &article.summary {
@@ -23,7 +28,10 @@ pub(super) fn hash(article: &Article, noise: &[Noise]) -> Hash {
     parts.field(Field::Link, article.link.as_deref());
     parts.field(Field::Slug, article.slug.as_deref());
     for media in &article.media {
-        parts.field(Field::Media, [media.url.as_str(), media.media_type.as_deref().unwrap_or(""), media.length.to_string().as_str()]);
+        parts.field(
+            Field::Media,
+            [media.url.as_str(), media.media_type.as_deref().unwrap_or(""), media.length.to_string().as_str()],
+        );
     }
     parts.field(Field::Draft, article.draft.then_some("draft"));
     parts.hasher.update(format!("{:?}", article.body.markup).as_bytes());

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::values::{MAX_MEDIA, addresses, dated_path, enclosures, is_iri, one_text, truth};
 use super::{Author, Field, Media, Origin, Rules, Summary, Timestamp, address, date, repair, terms, text};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::yaml::{Entry, Kind, Value};
@@ -25,20 +26,37 @@ const ID: &[&str] = &["guid", "uuid", "id"];
 const SLUG: &[&str] = &["slug"];
 const MEDIA: &[&str] = &["enclosure", "enclosures", "file", "audio", "video"];
 /// Keys that say nothing to feedmill but show that a block is front matter.
-const OTHER: &[&str] = &["layout", "comments", "path", "aliases", "weight", "toc", "status", "type", "template", "taxonomies", "extra", "permalink", "via", "translator", "charset"];
+const OTHER: &[&str] = &[
+    "layout",
+    "comments",
+    "path",
+    "aliases",
+    "weight",
+    "toc",
+    "status",
+    "type",
+    "template",
+    "taxonomies",
+    "extra",
+    "permalink",
+    "via",
+    "translator",
+    "charset",
+];
 
 /// Longest title, in characters.
 pub(super) const MAX_TITLE: usize = 300;
 /// Longest summary, in bytes: more than any reader shows.
 const MAX_SUMMARY: usize = 64 * 1024;
-/// Most enclosures.
-const MAX_MEDIA: usize = 16;
 
 /// Whether a key, in small letters, is one that front matter has.
 pub(super) fn is_known(key: &str) -> bool {
-    [TITLE, PUBLISHED, UPDATED, EXPIRY, SUMMARY, IMAGE, AUTHOR, LINK, CATEGORIES, TAGS, LANGUAGE, DRAFT, ID, SLUG, MEDIA, OTHER]
-        .iter()
-        .any(|names| names.iter().any(|name| name.eq_ignore_ascii_case(key)))
+    [
+        TITLE, PUBLISHED, UPDATED, EXPIRY, SUMMARY, IMAGE, AUTHOR, LINK, CATEGORIES, TAGS, LANGUAGE, DRAFT, ID, SLUG,
+        MEDIA, OTHER,
+    ]
+    .iter()
+    .any(|names| names.iter().any(|name| name.eq_ignore_ascii_case(key)))
 }
 
 /// Everything that the keys and the file's name say.
@@ -158,8 +176,10 @@ impl<'a> Reader<'a> {
     }
 
     fn field_invalid(&mut self, found: &Found<'_>, expected: &str) {
-        let message = format!("`{}` holds {} where {expected} was expected; it was ignored", found.key, found.value.kind_name());
-        self.report(Code::FieldInvalid, found, message);
+        let message =
+            format!("`{}` holds {} where {expected} was expected; it was ignored", found.key, found.value.kind_name());
+        self.report(Code::FieldInvalid, found, message).help =
+            Some(format!("write {expected} behind `{}:`", found.key));
     }
 
     /// A key that stands twice, spelt alike. Spelt otherwise it is another key, and the small letters count.
@@ -172,7 +192,8 @@ impl<'a> Reader<'a> {
             }
             let first_line = first.map_or(String::new(), |line| format!(", first in line {line}"));
             let found = Found { key: entry.key.clone(), line: entry.line, value: &entry.value };
-            let message = format!("the key `{}` stands twice{first_line}; the first one with a value counts", entry.key);
+            let message =
+                format!("the key `{}` stands twice{first_line}; the first one with a value counts", entry.key);
             self.report(Code::KeyDuplicate, &found, message).help = Some("remove one of the two lines".to_owned());
             if self.problems.len() >= 20 {
                 return;
@@ -186,7 +207,9 @@ impl<'a> Reader<'a> {
                 Value::Null => continue,
                 Value::Scalar(scalar) => text::one_line(&scalar.text),
                 // A list of one is what a stray dash or bracket makes of a title.
-                Value::List(items) if items.len() == 1 && items[0].as_str().is_some() => items[0].as_str().map(text::one_line).unwrap_or_default(),
+                Value::List(items) if items.len() == 1 && items[0].as_str().is_some() => {
+                    items[0].as_str().map(text::one_line).unwrap_or_default()
+                }
                 Value::List(_) | Value::Map(_) => {
                     self.field_invalid(&found, "a text");
                     continue;
@@ -197,8 +220,12 @@ impl<'a> Reader<'a> {
             }
             self.origin(Field::Title, &found);
             if let Some(cut) = text::cut(&title, MAX_TITLE) {
-                let message = format!("the title has {} characters where {MAX_TITLE} are shown; it was cut", title.chars().count());
-                self.report(Code::TitleCut, &found, message).help = Some("shorten it; a summary belongs in `description`".to_owned());
+                let message = format!(
+                    "the title has {} characters where {MAX_TITLE} are shown; it was cut",
+                    title.chars().count()
+                );
+                self.report(Code::TitleCut, &found, message).help =
+                    Some("shorten it; a summary belongs in `description`".to_owned());
                 return Some(cut);
             }
             return Some(title);
@@ -226,13 +253,16 @@ impl<'a> Reader<'a> {
         }
         let best = best.or_else(|| self.guessed_date());
         let instead = match &best {
-            Some((at, origin)) => format!("{} from {} was taken", at.format("%Y-%m-%d %H:%M:%S UTC"), said(&origin.from)),
+            Some((at, origin)) => {
+                format!("{} from {} was taken", at.format("%Y-%m-%d %H:%M:%S UTC"), said(&origin.from))
+            }
             None => "the time when the article was first seen is used".to_owned(),
         };
         let missing = best.is_none() && wrong.is_empty();
         for (found, text, why) in wrong {
             let message = format!("`{}` is no date in `{}`: {why}; {instead}", repair::short(&text), found.key);
-            self.report(Code::DateInvalid, &found, message).help = Some(format!("write it as {}: 2022-04-11 13:01:53 +08:00", found.key));
+            self.report(Code::DateInvalid, &found, message).help =
+                Some(format!("write it as {}: 2022-04-11 13:01:53 +08:00", found.key));
         }
         if missing {
             self.problems.push(
@@ -268,8 +298,10 @@ impl<'a> Reader<'a> {
                     return Some(at);
                 }
                 Instant::Wrong(text, why) => {
-                    let message = format!("`{}` is no date in `{}`: {why}; it was ignored", repair::short(&text), found.key);
-                    self.report(Code::DateInvalid, &found, message).help = Some(format!("write it as {}: 2022-04-11 13:01:53 +08:00", found.key));
+                    let message =
+                        format!("`{}` is no date in `{}`: {why}; it was ignored", repair::short(&text), found.key);
+                    self.report(Code::DateInvalid, &found, message).help =
+                        Some(format!("write it as {}: 2022-04-11 13:01:53 +08:00", found.key));
                 }
             }
         }
@@ -282,7 +314,9 @@ impl<'a> Reader<'a> {
             Value::Scalar(scalar) => scalar.text.trim(),
             Value::List(items) if items.is_empty() => return Instant::None,
             Value::List(items) if items.len() == 1 => items[0].as_str().unwrap_or("").trim(),
-            Value::List(_) | Value::Map(_) => return Instant::Wrong(found.value.kind_name().to_owned(), "a date is one text"),
+            Value::List(_) | Value::Map(_) => {
+                return Instant::Wrong(found.value.kind_name().to_owned(), "a date is one text");
+            }
         };
         // Words for nothing, also in quotes.
         if matches!(written.to_ascii_lowercase().as_str(), "" | "null" | "none" | "nil" | "undefined" | "~" | "-") {
@@ -345,7 +379,10 @@ impl<'a> Reader<'a> {
 
     fn explicit_id(&mut self) -> Option<String> {
         for found in self.found(Field::Id, ID) {
-            let Some(id) = found.value.as_str().map(text::one_line).filter(|id| !id.is_empty() && id.len() <= 1024) else { continue };
+            let Some(id) = found.value.as_str().map(text::one_line).filter(|id| !id.is_empty() && id.len() <= 1024)
+            else {
+                continue;
+            };
             // A plain `id` is often a number that its engine counts, and repeats.
             if found.key.eq_ignore_ascii_case("id") && uuid::Uuid::parse_str(&id).is_err() && !is_iri(&id) {
                 continue;
@@ -360,7 +397,9 @@ impl<'a> Reader<'a> {
         for found in self.found(Field::Language, LANGUAGE) {
             let Some(language) = one_text(found.value).filter(|text| !text.is_empty()) else { continue };
             let fine = (2..=35).contains(&language.len())
-                && language.split(['-', '_']).all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+                && language
+                    .split(['-', '_'])
+                    .all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
                 && language.bytes().take(2).all(|b| b.is_ascii_alphabetic());
             if fine {
                 self.origin(Field::Language, &found);
@@ -411,8 +450,11 @@ impl<'a> Reader<'a> {
     }
 
     fn url_invalid(&mut self, found: &Found<'_>, written: &str) {
-        let message = format!("`{}` in `{}` is no http or https address; it was dropped", repair::short(written), found.key);
-        self.report(Code::UrlInvalid, found, message).help = Some(format!("write an address such as {}: https://blog.example/a.jpg", found.key));
+        let message =
+            format!("`{}` in `{}` is no http or https address; it was dropped", repair::short(written), found.key);
+        let example = if found.key.eq_ignore_ascii_case("link") { "a-post/" } else { "a.jpg" };
+        self.report(Code::UrlInvalid, found, message).help =
+            Some(format!("write a whole address: {}: https://blog.example/{example}", found.key));
     }
 
     fn link(&mut self) -> Option<String> {
@@ -433,7 +475,10 @@ impl<'a> Reader<'a> {
     }
 
     fn slug(&mut self) -> Option<String> {
-        let found = self.found(Field::Slug, SLUG).into_iter().find(|found| found.value.as_str().is_some_and(|text| !text::one_line(text).is_empty()))?;
+        let found = self
+            .found(Field::Slug, SLUG)
+            .into_iter()
+            .find(|found| found.value.as_str().is_some_and(|text| !text::one_line(text).is_empty()))?;
         self.origin(Field::Slug, &found);
         found.value.as_str().map(text::one_line)
     }
@@ -449,8 +494,12 @@ impl<'a> Reader<'a> {
                 Some(false) => break,
                 // Nobody is harmed by an article that waits for its author's word.
                 None if !found.value.is_null() => {
-                    self.report(Code::FieldInvalid, &found, format!("`{}` is neither true nor false; the article is withheld", found.key)).help =
-                        Some(format!("write {}: true or {}: false", found.key, found.key));
+                    self.report(
+                        Code::FieldInvalid,
+                        &found,
+                        format!("`{}` is neither true nor false; the article is withheld", found.key),
+                    )
+                    .help = Some(format!("write {}: true or {}: false", found.key, found.key));
                     reason = Some(found);
                     break;
                 }
@@ -460,7 +509,9 @@ impl<'a> Reader<'a> {
         let unpublished = || self.named("published").into_iter().find(|found| truth(found.value) == Some(false));
         let status = || {
             let states = ["draft", "hidden", "private", "unpublished"];
-            self.named("status").into_iter().find(|found| found.value.as_str().is_some_and(|text| states.contains(&text.trim().to_ascii_lowercase().as_str())))
+            self.named("status").into_iter().find(|found| {
+                found.value.as_str().is_some_and(|text| states.contains(&text.trim().to_ascii_lowercase().as_str()))
+            })
         };
         if let Some(found) = reason.or_else(unpublished).or_else(status) {
             let value = found.value.as_str().unwrap_or("");
@@ -493,12 +544,18 @@ impl<'a> Reader<'a> {
                 };
                 item.media_type = item.media_type.or_else(|| address::media_type(&url).map(str::to_owned));
                 if found.key.eq_ignore_ascii_case("file") && item.length == 0 {
-                    item.length = self.first("length").and_then(|length| length.value.as_str()?.trim().parse().ok()).unwrap_or(0);
+                    item.length =
+                        self.first("length").and_then(|length| length.value.as_str()?.trim().parse().ok()).unwrap_or(0);
                 }
-                if needs_type && item.media_type.is_none() || media.iter().any(|known| known.url == url) || media.len() == MAX_MEDIA {
+                if needs_type && item.media_type.is_none()
+                    || media.iter().any(|known| known.url == url)
+                    || media.len() == MAX_MEDIA
+                {
                     continue;
                 }
-                self.origins.entry(Field::Media).or_insert_with(|| Origin { from: found.key.clone(), line: found.line });
+                self.origins
+                    .entry(Field::Media)
+                    .or_insert_with(|| Origin { from: found.key.clone(), line: found.line });
                 media.push(Media { url, ..item });
             }
         }
@@ -516,97 +573,16 @@ enum Instant {
 fn named_in<'a>(entries: &'a [Entry], name: &str) -> Vec<Found<'a>> {
     let mut found: Vec<&Entry> = entries.iter().filter(|entry| entry.key.trim().eq_ignore_ascii_case(name)).collect();
     if found.len() > 1 {
-        found.sort_by_key(|entry| (entry.value.is_null(), entry.key != name && entry.key.bytes().any(|b| b.is_ascii_uppercase())));
+        found.sort_by_key(|entry| {
+            (entry.value.is_null(), entry.key != name && entry.key.bytes().any(|b| b.is_ascii_uppercase()))
+        });
     }
-    found.into_iter().map(|entry| Found { key: entry.key.trim().to_owned(), line: entry.line, value: &entry.value }).collect()
+    found
+        .into_iter()
+        .map(|entry| Found { key: entry.key.trim().to_owned(), line: entry.line, value: &entry.value })
+        .collect()
 }
 
 fn said(origin: &str) -> String {
     if origin == "file name" { "the file name".to_owned() } else { format!("`{origin}`") }
-}
-
-/// What a flag says; `None` where it says neither.
-pub(super) fn truth(value: &Value) -> Option<bool> {
-    match value.as_str()?.trim().to_ascii_lowercase().as_str() {
-        "true" | "yes" | "on" | "1" | "y" => Some(true),
-        "false" | "no" | "off" | "0" | "n" | "" => Some(false),
-        _ => None,
-    }
-}
-
-fn one_text(value: &Value) -> Option<String> {
-    match value {
-        Value::Scalar(scalar) => Some(text::one_line(&scalar.text)),
-        Value::List(items) => items.first().and_then(one_text),
-        Value::Null | Value::Map(_) => None,
-    }
-}
-
-/// The addresses of an image: a text, the first of a list, or what a mapping has under its usual names.
-fn addresses(value: &Value) -> Vec<&str> {
-    match value {
-        Value::Null => Vec::new(),
-        // `image: false` switches a theme's picture off.
-        Value::Scalar(scalar) if scalar.text.trim().is_empty() || scalar.kind != Kind::Text => Vec::new(),
-        Value::Scalar(scalar) => vec![&scalar.text],
-        Value::List(items) => items.iter().flat_map(addresses).collect(),
-        Value::Map(entries) => ["url", "src", "path", "href", "image", "feature", "relative"]
-            .iter()
-            .filter_map(|name| entries.iter().find(|entry| entry.key.eq_ignore_ascii_case(name)))
-            .flat_map(|entry| addresses(&entry.value))
-            .collect(),
-    }
-}
-
-/// The enclosures of a value: texts, mappings with `url`, `length` and `type`, WordPress's three lines, lists of these.
-fn enclosures(value: &Value, out: &mut Vec<Media>) {
-    match value {
-        Value::Null => {}
-        Value::Scalar(scalar) if scalar.kind != Kind::Text => {}
-        Value::Scalar(scalar) => {
-            let mut lines = scalar.text.lines().map(str::trim).filter(|line| !line.is_empty());
-            let Some(url) = lines.next() else { return };
-            let length = lines.next().and_then(|line| line.parse().ok()).unwrap_or(0);
-            let media_type = lines.next().map(str::to_owned).filter(|line| is_media_type(line));
-            out.push(Media { url: url.to_owned(), media_type, length });
-        }
-        Value::List(items) => items.iter().take(MAX_MEDIA * 2).for_each(|item| enclosures(item, out)),
-        Value::Map(entries) => {
-            let under = |names: &[&str]| {
-                names.iter().find_map(|name| entries.iter().find(|entry| entry.key.eq_ignore_ascii_case(name)).and_then(|entry| entry.value.as_str()))
-            };
-            let Some(url) = under(&["url", "src", "href", "file", "path"]) else { return };
-            out.push(Media {
-                url: url.trim().to_owned(),
-                media_type: under(&["type", "mime", "media_type", "mimetype"]).map(|text| text.trim().to_ascii_lowercase()).filter(|text| is_media_type(text)),
-                length: under(&["length", "size", "bytes"]).and_then(|text| text.trim().parse().ok()).unwrap_or(0),
-            });
-        }
-    }
-}
-
-fn is_media_type(text: &str) -> bool {
-    let fine = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b));
-    text.split_once('/').is_some_and(|(kind, subtype)| fine(kind) && fine(subtype))
-}
-
-/// An absolute IRI, by its scheme.
-fn is_iri(id: &str) -> bool {
-    let Some((scheme, rest)) = id.split_once(':') else { return false };
-    let known = ["http", "https", "urn", "tag"].iter().any(|known| known.eq_ignore_ascii_case(scheme));
-    known && rest.len() > 2 && !id.contains([' ', '<', '>', '"'])
-}
-
-/// Year, month and day of an address such as `/2022/04/11/name/`.
-fn dated_path(path: &str) -> Option<(i32, u32, u32)> {
-    let parts: Vec<&str> = path.split('/').collect();
-    parts.windows(3).find_map(|window| {
-        let number = |text: &str, widths: std::ops::RangeInclusive<usize>| {
-            (widths.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse::<u32>().ok()).flatten()
-        };
-        let year = number(window[0], 4..=4)?;
-        let (month, day) = (number(window[1], 1..=2)?, number(window[2], 1..=2)?);
-        chrono::NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?;
-        Some((i32::try_from(year).ok()?, month, day))
-    })
 }

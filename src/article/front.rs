@@ -64,9 +64,16 @@ pub(super) fn cut(text: &str) -> Front<'_> {
     let Some(first) = lines(text, 0).find(|line| !line.text.trim().is_empty()) else {
         return none(text);
     };
+    // Directives of YAML may stand before the fence.
+    let first = match lines(text, first.start).find(|line| !line.text.starts_with('%')) {
+        Some(fence) if first.text.starts_with('%') && dashes(fence.text) => fence,
+        _ => first,
+    };
     let bare = first.text.trim_end();
     let indent = bare.len() - bare.trim_start_matches(' ').len();
-    let found = if dashes(bare.trim_start_matches(' ')) && indent < 4 {
+    let found = if bare == "<!--" {
+        comment(text, first)
+    } else if dashes(bare.trim_start_matches(' ')) && indent < 4 {
         yaml(text, first, indent)
     } else if bare == "+++" {
         fenced(text, first, Dialect::Toml, |line| line == "+++")
@@ -90,7 +97,15 @@ pub(super) fn none(text: &str) -> Front<'_> {
 fn front(text: &str, dialect: Dialect, block: std::ops::Range<usize>, body_start: usize) -> Front<'_> {
     let first_line = u32::try_from(text[..block.start].bytes().filter(|b| *b == b'\n').count() + 1).unwrap_or(u32::MAX);
     let block_start = block.start;
-    Front { dialect, block: Cow::Borrowed(&text[block]), first_line, indent: 0, block_start, body_start, problems: Vec::new() }
+    Front {
+        dialect,
+        block: Cow::Borrowed(&text[block]),
+        first_line,
+        indent: 0,
+        block_start,
+        body_start,
+        problems: Vec::new(),
+    }
 }
 
 /// Three dashes or more and nothing else.
@@ -115,9 +130,12 @@ fn yaml<'t>(text: &'t str, opening: Line<'t>, indent: usize) -> Option<Front<'t>
         {
             let mut found = front(text, Dialect::Yaml, close.next..end.start, end.next);
             found.problems.push(
-                Diagnostic::new(Code::YamlRepaired, "the opening line `---` stands twice; the keys below the second one were taken")
-                    .at(found.first_line - 1, 1)
-                    .help("remove one of the two lines"),
+                Diagnostic::new(
+                    Code::YamlRepaired,
+                    "the opening line `---` stands twice; the keys below the second one were taken",
+                )
+                .at(found.first_line - 1, 1)
+                .help("remove one of the two lines"),
             );
             return Some(found);
         }
@@ -127,8 +145,9 @@ fn yaml<'t>(text: &'t str, opening: Line<'t>, indent: usize) -> Option<Front<'t>
 
 /// Keys of which somebody indented even the fences.
 fn indented<'t>(text: &'t str, opening: Line<'t>, indent: usize) -> Option<Front<'t>> {
-    let close = lines(text, opening.next)
-        .find(|line| dashes(line.text.trim_start_matches(' ')) && line.text.len() - line.text.trim_start_matches(' ').len() <= indent)?;
+    let close = lines(text, opening.next).find(|line| {
+        dashes(line.text.trim_start_matches(' ')) && line.text.len() - line.text.trim_start_matches(' ').len() <= indent
+    })?;
     let block = opening.next..close.start;
     if !has_known_key(text[block.clone()].lines().map(|line| line.trim_start_matches(' '))) {
         return None;
@@ -138,9 +157,12 @@ fn indented<'t>(text: &'t str, opening: Line<'t>, indent: usize) -> Option<Front
     found.block = Cow::Owned(text[block].split_inclusive('\n').map(strip).collect());
     found.indent = u32::try_from(indent).unwrap_or(0);
     found.problems.push(
-        Diagnostic::new(Code::YamlRepaired, "the lines `---` are indented; they were taken for the fences of the front matter")
-            .at(found.first_line - 1, found.indent + 1)
-            .help("start the front matter in the first column"),
+        Diagnostic::new(
+            Code::YamlRepaired,
+            "the lines `---` are indented; they were taken for the fences of the front matter",
+        )
+        .at(found.first_line - 1, found.indent + 1)
+        .help("start the front matter in the first column"),
     );
     Some(found)
 }
@@ -168,7 +190,10 @@ fn missing_fence(found: &Front<'_>, fence: &str) -> Diagnostic {
     let lines = u32::try_from(found.block.trim_end().lines().count()).unwrap_or(u32::MAX);
     Diagnostic::new(
         Code::FenceMissing,
-        format!("the front matter has no closing line `{fence}`; it was taken to end after line {}", found.first_line + lines - 1),
+        format!(
+            "the front matter has no closing line `{fence}`; it was taken to end after line {}",
+            found.first_line + lines - 1
+        ),
     )
     .at(found.first_line + lines, 1)
     .help(format!("write `{fence}` on a line of its own below the last key"))
@@ -183,7 +208,8 @@ pub(super) fn cut_before_prose<'t>(text: &'t str, found: &Front<'t>) -> Option<F
     let end = keys_end(&found.block);
     let rest = found.block.get(end..)?.trim_start();
     let before = found.block[..end].trim_end();
-    let apart = found.block[before.len()..].bytes().take_while(u8::is_ascii_whitespace).filter(|b| *b == b'\n').count() > 1;
+    let apart =
+        found.block[before.len()..].bytes().take_while(u8::is_ascii_whitespace).filter(|b| *b == b'\n').count() > 1;
     if rest.is_empty() || !apart || !has_known_key(before.lines()) {
         return None;
     }
@@ -204,7 +230,11 @@ fn keys_end(block: &str) -> usize {
             continue;
         }
         let inside = line.text.starts_with([' ', '\t']) && !after_blank;
-        if !(inside || key_of(line.text).is_some() || (trimmed.starts_with("- ") || trimmed == "-") && !after_blank || trimmed.starts_with('#') && !after_blank) {
+        if !(inside
+            || key_of(line.text).is_some()
+            || (trimmed.starts_with("- ") || trimmed == "-") && !after_blank
+            || trimmed.starts_with('#') && !after_blank)
+        {
             break;
         }
         after_blank = false;
@@ -268,14 +298,25 @@ fn headers<'t>(text: &'t str, first: Line<'t>) -> Option<Front<'t>> {
     (known >= 2 || titled).then(|| front(text, Dialect::Headers, block, next))
 }
 
+/// Nikola's headers: `.. title: …` in a comment at the start.
+fn comment<'t>(text: &'t str, opening: Line<'t>) -> Option<Front<'t>> {
+    let close = lines(text, opening.next)
+        .find(|line| line.text.trim() == "-->" || !line.text.starts_with("..") && !line.text.trim().is_empty())?;
+    let block = opening.next..close.start;
+    let known = text[block.clone()].lines().filter_map(header_key).any(|key| fields::is_known(&key.to_lowercase()));
+    (close.text.trim() == "-->" && known).then(|| front(text, Dialect::Headers, block, close.next))
+}
+
 /// The key of a header line.
 pub(super) fn header_key(line: &str) -> Option<&str> {
-    let line = line.strip_prefix("[#]:").map_or(line, str::trim_start);
+    let line = line.strip_prefix("[#]:").or_else(|| line.strip_prefix(".. ")).map_or(line, str::trim_start);
     if line.starts_with([' ', '\t']) {
         return None;
     }
     let (key, _) = line.split_once(':')?;
-    let fine = !key.is_empty() && key.len() <= 40 && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ' | '.'));
+    let fine = !key.is_empty()
+        && key.len() <= 40
+        && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ' | '.'));
     fine.then(|| key.trim())
 }
 
@@ -331,11 +372,8 @@ fn closing_brace(text: &str) -> Option<usize> {
 
 /// The key of a line of YAML, TOML or JSON that begins in the first column.
 pub(super) fn key_of(line: &str) -> Option<&str> {
-    let end = if line.starts_with(['"', '\'']) {
-        line[1..].find(&line[..1])? + 2
-    } else {
-        line.find([':', '=', '：'])?
-    };
+    let end =
+        if line.starts_with(['"', '\'']) { line[1..].find(&line[..1])? + 2 } else { line.find([':', '=', '：'])? };
     let (key, rest) = line.split_at(end);
     let rest = rest.trim_start();
     let separated = match rest.chars().next()? {

@@ -52,16 +52,22 @@ fn refused(front: &Front<'_>, message: &str) -> Outcome {
 
 fn prose(front: &Front<'_>) -> Outcome {
     Outcome::Prose(
-        Diagnostic::new(Code::YamlRepaired, "there is no key between the lines `---`; everything was taken for the body")
-            .at(front.first_line, front.indent + 1)
-            .help("write keys, such as `title: …`, or begin the file with a blank line and `***` if a rule is meant"),
+        Diagnostic::new(
+            Code::YamlRepaired,
+            "there is no key between the lines `---`; everything was taken for the body",
+        )
+        .at(front.first_line, front.indent + 1)
+        .help("write keys, such as `title: …`, or begin the file with a blank line and `***` if a rule is meant"),
     )
 }
 
 fn bounded(front: &Front<'_>, read: fn(&Front<'_>) -> Outcome) -> Outcome {
     let openers = front.block.bytes().filter(|b| matches!(b, b'[' | b'{')).count();
     if front.block.len() > MAX_BYTES {
-        return refused(front, &format!("it has {} KiB where {} KiB are taken", front.block.len().div_ceil(1024), MAX_BYTES / 1024));
+        return refused(
+            front,
+            &format!("it has {} KiB where {} KiB are taken", front.block.len().div_ceil(1024), MAX_BYTES / 1024),
+        );
     }
     if openers > MAX_OPENERS {
         return refused(front, &format!("it has {openers} opening brackets where {MAX_OPENERS} are taken"));
@@ -93,19 +99,25 @@ fn yaml(front: &Front<'_>) -> Outcome {
             shift(&mut entries, front.first_line - 1);
             Outcome::Keys(Keys { entries, problems })
         }
-        Value::Null if front.block.lines().all(|line| line.trim().is_empty()) => Outcome::Keys(Keys { entries: Vec::new(), problems }),
+        Value::Null if front.block.lines().all(|line| line.trim().is_empty()) => {
+            Outcome::Keys(Keys { entries: Vec::new(), problems })
+        }
         // Comments or a sentence between two rules are Markdown's.
         Value::Null => prose(front),
         Value::Scalar(scalar) => {
-            let error = yaml::Error { line: 1, column: 1, message: "it is a text, not a list of keys".into(), budget: false };
+            let error =
+                yaml::Error { line: 1, column: 1, message: "it is a text, not a list of keys".into(), budget: false };
             let repaired = repair::lines(front, &error);
             if repaired.entries.is_empty() && !scalar.text.is_empty() { prose(front) } else { Outcome::Keys(repaired) }
         }
         Value::List(_) => {
             problems.push(
-                Diagnostic::new(Code::YamlRepaired, "the front matter is a list where keys were expected; it was ignored")
-                    .at(front.first_line, 1)
-                    .help("write keys, such as `title: …`"),
+                Diagnostic::new(
+                    Code::YamlRepaired,
+                    "the front matter is a list where keys were expected; it was ignored",
+                )
+                .at(front.first_line, 1)
+                .help("write keys, such as `title: …`"),
             );
             Outcome::Keys(Keys { entries: Vec::new(), problems })
         }
@@ -127,9 +139,10 @@ fn without_tabs(front: &Front<'_>) -> Option<(Value, Diagnostic)> {
     let value = yaml::parse(&mended).ok().filter(|value| matches!(value, Value::Map(_)))?;
     let line = front.block.lines().nth(first)?;
     let column = line.chars().take_while(|c| *c == ' ').count() + 1;
-    let problem = Diagnostic::new(Code::YamlRepaired, "a tab indents the line, which YAML forbids; it was read as two blanks")
-        .at(front.first_line + u32::try_from(first).ok()?, u32::try_from(column).ok()?)
-        .help("indent with blanks");
+    let problem =
+        Diagnostic::new(Code::YamlRepaired, "a tab indents the line, which YAML forbids; it was read as two blanks")
+            .at(front.first_line + u32::try_from(first).ok()?, u32::try_from(column).ok()?)
+            .help("indent with blanks");
     Some((value, problem))
 }
 
@@ -154,7 +167,10 @@ fn toml(front: &Front<'_>) -> Outcome {
     keys.problems.push(
         Diagnostic::new(
             Code::TomlBroken,
-            format!("the front matter is not valid TOML ({}); its lines were read one by one", error.message().lines().next().unwrap_or("").to_lowercase()),
+            format!(
+                "the front matter is not valid TOML ({}); its lines were read one by one",
+                error.message().lines().next().unwrap_or("").to_lowercase()
+            ),
         )
         .at(front.first_line + line - 1, column)
         .help("mend the line; a text stands in quotes: title = \"…\""),
@@ -201,17 +217,23 @@ fn json(front: &Front<'_>) -> Outcome {
     };
     let error = match serde_json::from_str::<serde_json::Value>(&text) {
         Ok(serde_json::Value::Object(map)) => {
-            let mut entries: Vec<Entry> = map.into_iter().map(|(key, value)| Entry { key, line: None, value: json_value(value) }).collect();
+            let mut entries: Vec<Entry> =
+                map.into_iter().map(|(key, value)| Entry { key, line: None, value: json_value(value) }).collect();
             for entry in &mut entries {
                 let quoted = format!("\"{}\"", entry.key);
-                let at = front.block.lines().position(|line| line.trim_start_matches(['{', ' ', '\t', ',']).starts_with(&quoted));
+                let at = front
+                    .block
+                    .lines()
+                    .position(|line| line.trim_start_matches(['{', ' ', '\t', ',']).starts_with(&quoted));
                 entry.line = at.and_then(|at| u32::try_from(at).ok()).map(|at| at + front.first_line);
             }
             entries.sort_by_key(|entry| entry.line);
             return Outcome::Keys(Keys { entries, problems: Vec::new() });
         }
         Ok(_) => "it is no object".to_owned(),
-        Err(error) if error.to_string().contains("recursion limit") => return refused(front, "it is nested too deeply"),
+        Err(error) if error.to_string().contains("recursion limit") => {
+            return refused(front, "it is nested too deeply");
+        }
         Err(error) => {
             let message = error.to_string();
             let column = u32::try_from(error.column()).unwrap_or(1).max(1);
@@ -225,8 +247,11 @@ fn json(front: &Front<'_>) -> Outcome {
 }
 
 fn json_broken(message: &str) -> Diagnostic {
-    Diagnostic::new(Code::JsonBroken, format!("the front matter is not valid JSON ({message}); its lines were read one by one"))
-        .help("mend the line; keys and texts stand in double quotes, with a comma between them")
+    Diagnostic::new(
+        Code::JsonBroken,
+        format!("the front matter is not valid JSON ({message}); its lines were read one by one"),
+    )
+    .help("mend the line; keys and texts stand in double quotes, with a comma between them")
 }
 
 fn json_value(value: serde_json::Value) -> Value {
@@ -236,9 +261,9 @@ fn json_value(value: serde_json::Value) -> Value {
         serde_json::Value::Number(number) => Value::plain(&number.to_string()),
         serde_json::Value::String(text) => Value::text(text),
         serde_json::Value::Array(items) => Value::List(items.into_iter().map(json_value).collect()),
-        serde_json::Value::Object(map) => {
-            Value::Map(map.into_iter().map(|(key, value)| Entry { key, line: None, value: json_value(value) }).collect())
-        }
+        serde_json::Value::Object(map) => Value::Map(
+            map.into_iter().map(|(key, value)| Entry { key, line: None, value: json_value(value) }).collect(),
+        ),
     }
 }
 
@@ -248,7 +273,7 @@ fn headers(front: &Front<'_>) -> Outcome {
     for (at, line) in front.block.lines().enumerate() {
         let number = u32::try_from(at).ok().map(|at| at + front.first_line);
         if let Some(key) = front::header_key(line) {
-            let body = line.strip_prefix("[#]:").unwrap_or(line);
+            let body = line.strip_prefix("[#]:").or_else(|| line.strip_prefix("..")).unwrap_or(line);
             let value = body.split_once(':').map_or("", |(_, value)| value.trim());
             let value = match line.starts_with("[#]:") {
                 true => value.strip_prefix('(').and_then(|v| v.strip_suffix(')')).unwrap_or(value).trim(),

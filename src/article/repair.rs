@@ -13,6 +13,9 @@ use crate::yaml::{self, Entry, Value};
 /// Most diagnostics of one block: the first ones show what is wrong.
 const MAX_PROBLEMS: usize = 20;
 
+/// So many broken pieces are no slips any more; the rest is not worth asking the parser about.
+const MAX_LOOSE: usize = 100;
+
 /// A top-level key with the lines below it.
 struct Piece<'b> {
     /// Counted from 0 in the block.
@@ -29,9 +32,12 @@ pub(super) fn lines(front: &Front<'_>, error: &yaml::Error) -> Keys {
     if keys.problems.is_empty() {
         // Each piece is fine by itself: an alias, or keys that do not stand together.
         keys.problems.push(
-            Diagnostic::new(Code::YamlRepaired, format!("the front matter is not valid YAML: {}; its lines were read one by one", error.message))
-                .at(front.first_line + error.line - 1, front.indent + error.column)
-                .help("write each key on a line of its own: title: \"…\""),
+            Diagnostic::new(
+                Code::YamlRepaired,
+                format!("the front matter is not valid YAML: {}; its lines were read one by one", error.message),
+            )
+            .at(front.first_line + error.line - 1, front.indent + error.column)
+            .help("write each key on a line of its own: title: \"…\""),
         );
     }
     keys.problems.truncate(MAX_PROBLEMS);
@@ -60,9 +66,13 @@ fn pieces(block: &str) -> Vec<Piece<'_>> {
 fn read_piece(piece: &Piece<'_>, front: &Front<'_>, keys: &mut Keys) {
     let text = piece.lines.join("\n");
     let offset = front.first_line - 1 + u32::try_from(piece.line).unwrap_or(u32::MAX);
+    if keys.problems.len() > MAX_LOOSE {
+        return loose_piece(piece, (1, 1), offset, front, keys);
+    }
     match yaml::parse(&text) {
         Ok(Value::Map(entries)) => {
-            keys.entries.extend(entries.into_iter().map(|entry| Entry { line: entry.line.map(|line| line + offset), ..entry }));
+            keys.entries
+                .extend(entries.into_iter().map(|entry| Entry { line: entry.line.map(|line| line + offset), ..entry }));
         }
         result => {
             let at = result.err().map_or((1, 1), |error| (error.line, error.column));
@@ -75,12 +85,25 @@ fn read_piece(piece: &Piece<'_>, front: &Front<'_>, keys: &mut Keys) {
 fn loose_piece(piece: &Piece<'_>, at: (u32, u32), offset: u32, front: &Front<'_>, keys: &mut Keys) {
     let first = piece.lines[0];
     let Some((key, value_at)) = split(first) else {
-        report(keys, offset + 1, front.indent + 1, format!("the line is neither a key nor belongs to one; `{}` was ignored", short(first)), None);
+        report(
+            keys,
+            offset + 1,
+            front.indent + 1,
+            format!("the line is neither a key nor belongs to one; `{}` was ignored", short(first)),
+            None,
+        );
         return;
     };
     let value = first[value_at..].trim();
     let column = |line: &str, at: usize| front.indent + u32::try_from(line[..at].chars().count()).unwrap_or(0) + 1;
-    let below: Vec<(usize, &str)> = piece.lines.iter().enumerate().skip(1).filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#')).map(|(at, line)| (at, *line)).collect();
+    let below: Vec<(usize, &str)> = piece
+        .lines
+        .iter()
+        .enumerate()
+        .skip(1)
+        .filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
+        .map(|(at, line)| (at, *line))
+        .collect();
 
     let has_items = below.iter().any(|(_, line)| is_item(line));
     if value.is_empty() && has_items {
@@ -89,12 +112,20 @@ fn loose_piece(piece: &Piece<'_>, at: (u32, u32), offset: u32, front: &Front<'_>
             let trimmed = line.trim_start();
             let Some(item) = trimmed.strip_prefix('-').filter(|_| is_item(line)) else {
                 // A line of its own below an item goes on with it, unless it is no part of the list at all.
-                if line.starts_with([' ', '\t']) && let Some(Value::Scalar(last)) = items.last_mut() {
+                if line.starts_with([' ', '\t'])
+                    && let Some(Value::Scalar(last)) = items.last_mut()
+                {
                     last.text.push(' ');
                     last.text.push_str(trimmed.trim_end());
                 }
                 if index + 1 >= at.0 as usize {
-                    report(keys, offset + index32(index) + 1, column(line, line.len() - trimmed.len()), format!("the line below `{key}` is not valid YAML; it was read as it stands"), Some(format!("remove the line, or write it as an item: - {}", quote(trimmed.trim()))));
+                    report(
+                        keys,
+                        offset + index32(index) + 1,
+                        column(line, line.len() - trimmed.len()),
+                        format!("the line below `{key}` is not valid YAML; it was read as it stands"),
+                        Some(format!("remove the line, or write it as an item: - {}", quote(trimmed.trim()))),
+                    );
                 }
                 continue;
             };
@@ -103,15 +134,33 @@ fn loose_piece(piece: &Piece<'_>, at: (u32, u32), offset: u32, front: &Front<'_>
                 Value::List(mut items) if items.len() == 1 => items.pop(),
                 _ => None,
             });
-            items.push(parsed.filter(|item| !matches!(item, Value::Map(_)) || !item_was_text(trimmed)).unwrap_or_else(|| {
-                let text = loose_scalar(item.trim());
-                report(keys, offset + index32(index) + 1, column(line, start), format!("an item of `{key}` is not valid YAML: {}; it was read as `{}`", why(item.trim()), short(&text)), Some(format!("quote it: - {}", quote(&text))));
-                Value::text(text)
-            }));
+            items.push(parsed.filter(|item| !matches!(item, Value::Map(_)) || !item_was_text(trimmed)).unwrap_or_else(
+                || {
+                    let text = loose_scalar(item.trim());
+                    report(
+                        keys,
+                        offset + index32(index) + 1,
+                        column(line, start),
+                        format!(
+                            "an item of `{key}` is not valid YAML: {}; it was read as `{}`",
+                            why(item.trim()),
+                            short(&text)
+                        ),
+                        Some(format!("quote it: - {}", quote(&text))),
+                    );
+                    Value::text(text)
+                },
+            ));
         }
         if keys.problems.is_empty() {
             let (line, col) = (offset + at.0, front.indent + at.1);
-            report(keys, line, col, format!("the list of `{key}` is not valid YAML; its items were read line by line"), Some("indent all items alike".to_owned()));
+            report(
+                keys,
+                line,
+                col,
+                format!("the list of `{key}` is not valid YAML; its items were read line by line"),
+                Some("indent all items alike".to_owned()),
+            );
         }
         keys.entries.push(Entry { key: key.to_owned(), line: Some(offset + 1), value: Value::List(items) });
         return;
@@ -125,8 +174,18 @@ fn loose_piece(piece: &Piece<'_>, at: (u32, u32), offset: u32, front: &Front<'_>
     let taken = loose_scalar(&text);
     let reason = if text.is_empty() { "it could not be read".to_owned() } else { why_key(first, &text) };
     let mended = format!("quote it: {key}: {}", quote(&taken));
-    report(keys, offset + 1, column(first, value_at), format!("the {key} is not valid YAML: {reason}; it was read as `{}`", short(&taken)), Some(mended));
-    keys.entries.push(Entry { key: key.to_owned(), line: Some(offset + 1), value: if text.is_empty() { Value::Null } else { Value::text(taken) } });
+    report(
+        keys,
+        offset + 1,
+        column(first, value_at),
+        format!("the {key} is not valid YAML: {reason}; it was read as `{}`", short(&taken)),
+        Some(mended),
+    );
+    keys.entries.push(Entry {
+        key: key.to_owned(),
+        line: Some(offset + 1),
+        value: if text.is_empty() { Value::Null } else { Value::text(taken) },
+    });
 }
 
 fn index32(index: usize) -> u32 {
@@ -181,12 +240,18 @@ fn why(value: &str) -> String {
             let closes = closing(inner, first);
             match closes {
                 None => format!("the quote {first} is never closed"),
-                Some(end) if !inner[end + 1..].trim().is_empty() && !inner[end + 1..].trim_start().starts_with('#') => "text after a closing quote".to_owned(),
-                Some(_) if first == '"' && value.contains('\\') => "a backslash in double quotes begins an escape".to_owned(),
+                Some(end) if !inner[end + 1..].trim().is_empty() && !inner[end + 1..].trim_start().starts_with('#') => {
+                    "text after a closing quote".to_owned()
+                }
+                Some(_) if first == '"' && value.contains('\\') => {
+                    "a backslash in double quotes begins an escape".to_owned()
+                }
                 Some(_) => "the quoted text holds characters that YAML forbids".to_owned(),
             }
         }
-        '@' | '`' | '%' | '*' | '&' | '!' | '|' | '>' | ',' | ']' | '}' => format!("an unquoted value may not begin with '{first}'"),
+        '@' | '`' | '%' | '*' | '&' | '!' | '|' | '>' | ',' | ']' | '}' => {
+            format!("an unquoted value may not begin with '{first}'")
+        }
         '[' | '{' => format!("'{first}' begins a list or mapping, and that is not closed or has text after it"),
         _ if value.contains(": ") || value.ends_with(':') => "':' inside an unquoted value".to_owned(),
         _ if value.contains('\t') => "a tab in the wrong place".to_owned(),
@@ -237,9 +302,9 @@ pub(super) fn peel(value: &str) -> String {
         return String::new();
     }
     if trailing == 0 {
-        // Never closed; a quote further on means that it was, and text follows.
+        // Never closed; a quote further on means that it was, and text follows. An apostrophe is no quote.
         let rest = &value[1..];
-        return if rest.contains(quote) { value.to_owned() } else { unescape(rest.trim(), quote) };
+        return if closes_somewhere(rest, quote) { value.to_owned() } else { unescape(rest.trim(), quote) };
     }
     let run = leading.min(trailing);
     let core = &value[run..value.len() - run];
@@ -248,6 +313,14 @@ pub(super) fn peel(value: &str) -> String {
         return peel(core);
     }
     unescape(&value[1..value.len() - 1], quote)
+}
+
+/// Whether a quote stands anywhere but between two letters.
+fn closes_somewhere(text: &str, quote: char) -> bool {
+    text.match_indices(quote).any(|(at, _)| {
+        let inside = text[..at].ends_with(char::is_alphanumeric) && text[at + 1..].starts_with(char::is_alphanumeric);
+        !inside
+    })
 }
 
 /// What the quotes would have meant: the escapes of quotes only, because a backslash is why the value is here.
@@ -282,13 +355,16 @@ pub(super) fn toml_lines(front: &Front<'_>) -> Keys {
         }
         let Some((key, start)) = split(trimmed) else { continue };
         let number = u32::try_from(at).ok().map(|at| at + front.first_line);
-        let value = toml::de::DeValue::parse(trimmed[start..].trim())
-            .ok()
-            .map_or_else(|| Value::text(loose_scalar(&trimmed[start..])), |value| super::keys::toml_scalar(value.get_ref()));
+        let value = toml::de::DeValue::parse(trimmed[start..].trim()).ok().map_or_else(
+            || Value::text(loose_scalar(&trimmed[start..])),
+            |value| super::keys::toml_scalar(value.get_ref()),
+        );
         let entry = Entry { key: key.to_owned(), line: number, value };
         if section.is_empty() {
             entries.push(entry);
-        } else if let Some(Entry { value: Value::Map(inner), .. }) = entries.iter_mut().find(|entry| entry.key == section) {
+        } else if let Some(Entry { value: Value::Map(inner), .. }) =
+            entries.iter_mut().find(|entry| entry.key == section)
+        {
             inner.push(entry);
         } else {
             entries.push(Entry { key: section.clone(), line: number, value: Value::Map(vec![entry]) });
@@ -309,7 +385,11 @@ pub(super) fn json_lines(front: &Front<'_>) -> Keys {
         let value = trimmed[start..].trim().trim_end_matches(['}', ',', ' ']).trim();
         // A value of JSON is a value of YAML.
         let value = yaml::parse(value).unwrap_or_else(|_| Value::text(loose_scalar(value)));
-        entries.push(Entry { key: key.to_owned(), line: u32::try_from(at).ok().map(|at| at + front.first_line), value });
+        entries.push(Entry {
+            key: key.to_owned(),
+            line: u32::try_from(at).ok().map(|at| at + front.first_line),
+            value,
+        });
     }
     Keys { entries, problems: Vec::new() }
 }

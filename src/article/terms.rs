@@ -52,7 +52,9 @@ fn collect(value: &Value, at_blanks: bool, depth: u32, out: &mut Vec<String>) {
         Value::Null => {}
         Value::Scalar(scalar) if depth == 0 => split(&scalar.text, at_blanks, out),
         Value::Scalar(scalar) => push(&scalar.text, out),
-        Value::List(items) if depth < MAX_DEPTH => items.iter().for_each(|item| collect(item, at_blanks, depth + 1, out)),
+        Value::List(items) if depth < MAX_DEPTH => {
+            items.iter().for_each(|item| collect(item, at_blanks, depth + 1, out))
+        }
         Value::Map(_) => {
             if let Some(name) = ["name", "title"].iter().find_map(|key| value.get(key)).and_then(Value::as_str) {
                 push(name, out);
@@ -88,11 +90,18 @@ pub(super) fn authors(value: &Value) -> Vec<Author> {
         Value::List(items) => items.iter().flat_map(authors).collect(),
         Value::Map(entries) => {
             let under = |names: &[&str]| {
-                names.iter().find_map(|name| entries.iter().find(|entry| entry.key.eq_ignore_ascii_case(name)).and_then(|entry| entry.value.as_str()))
+                names.iter().find_map(|name| {
+                    entries
+                        .iter()
+                        .find(|entry| entry.key.eq_ignore_ascii_case(name))
+                        .and_then(|entry| entry.value.as_str())
+                })
             };
             let email = under(&["email", "mail"]).map(text::one_line).filter(|email| is_email(email));
             let url = under(&["url", "link", "website", "homepage", "uri", "web"]).and_then(address::absolute);
-            let name = under(&["name", "title", "nick", "nickname", "display_name", "author"]).map(text::one_line).filter(|name| !name.is_empty());
+            let name = under(&["name", "title", "nick", "nickname", "display_name", "author"])
+                .map(text::one_line)
+                .filter(|name| !name.is_empty());
             match name.or_else(|| email.clone()) {
                 Some(name) => vec![Author { name, email, url }],
                 // `authors: {ann: {…}, bob: {…}}`.
@@ -119,9 +128,23 @@ fn author(written: &str) -> Option<Author> {
         let (before, inside) = (before.trim(), inside.trim());
         for (name, email) in [(before, inside), (inside, before)] {
             if !name.is_empty() && is_email(email) {
-                return Some(Author { name: name.trim_matches('"').to_owned(), email: Some(email.to_owned()), url: None });
+                return Some(Author {
+                    name: name.trim_matches('"').to_owned(),
+                    email: Some(email.to_owned()),
+                    url: None,
+                });
             }
         }
+    }
+    // `Ann Other https://ann.example/`.
+    if let Some((name, last)) = line.rsplit_once(' ')
+        && let Some(url) = address::absolute(last)
+    {
+        return Some(Author {
+            name: name.trim_end_matches([',', '-', '–', ' ']).to_owned(),
+            email: None,
+            url: Some(url),
+        });
     }
     Some(Author { name: line, email: None, url: None })
 }
@@ -164,7 +187,10 @@ impl Budget {
     fn take<T>(&mut self, terms: &mut Vec<T>, line: Option<u32>, what: &str) {
         let room = MAX_TERMS - self.taken;
         if terms.len() > room {
-            self.over(line, format!("the article names {} {what} where {MAX_TERMS} terms are taken in all", terms.len()));
+            self.over(
+                line,
+                format!("the article names {} {what} where {MAX_TERMS} terms are taken in all", terms.len()),
+            );
             terms.truncate(room);
         }
         self.taken += terms.len();

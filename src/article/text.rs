@@ -9,7 +9,10 @@ use unicode_segmentation::UnicodeSegmentation;
 pub(super) fn one_line(text: &str) -> String {
     let decoded = decode_entities(text);
     let mut out = String::with_capacity(decoded.len());
-    for word in legal(&decoded).split_whitespace() {
+    let legal = legal(&decoded);
+    // Whatever turns the direction of the text would turn that of its neighbours too.
+    let straight = if legal.contains(turns) { Cow::Owned(legal.replace(turns, "")) } else { legal };
+    for word in straight.split_whitespace() {
         if !out.is_empty() {
             out.push(' ');
         }
@@ -20,11 +23,19 @@ pub(super) fn one_line(text: &str) -> String {
 
 /// Without the characters that XML 1.0 forbids and the control characters that nobody means; tabs and newlines stay.
 pub(super) fn legal(text: &str) -> Cow<'_, str> {
-    if text.chars().any(is_forbidden) { Cow::Owned(text.chars().filter(|c| !is_forbidden(*c)).collect()) } else { Cow::Borrowed(text) }
+    if text.chars().any(is_forbidden) {
+        Cow::Owned(text.chars().filter(|c| !is_forbidden(*c)).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 fn is_forbidden(c: char) -> bool {
     matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' | '\u{feff}')
+}
+
+fn turns(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether a text has nothing to see: blanks, zero-width and directional marks only.
@@ -86,7 +97,9 @@ fn reference(text: &str) -> Option<(Option<char>, usize)> {
     let name = &text[1..end];
     let decoded = if let Some(number) = name.strip_prefix('#') {
         let code = match number.strip_prefix(['x', 'X']) {
-            Some(hex) if !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit()) => u32::from_str_radix(hex, 16).unwrap_or(0),
+            Some(hex) if !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                u32::from_str_radix(hex, 16).unwrap_or(0)
+            }
             None if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => number.parse().unwrap_or(0),
             _ => return None,
         };
@@ -94,7 +107,12 @@ fn reference(text: &str) -> Option<(Option<char>, usize)> {
             // HTML reads these as windows-1252.
             0x80..=0x9f => {
                 let byte = [u8::try_from(code).ok()?];
-                encoding_rs::WINDOWS_1252.decode_without_bom_handling(&byte).0.chars().next().filter(|c| !is_forbidden(*c))
+                encoding_rs::WINDOWS_1252
+                    .decode_without_bom_handling(&byte)
+                    .0
+                    .chars()
+                    .next()
+                    .filter(|c| !is_forbidden(*c))
             }
             _ => char::from_u32(code).filter(|c| !is_forbidden(*c)),
         }
@@ -154,6 +172,7 @@ mod tests {
             ("&#150;", "–"),
             ("\u{200b}\u{200b} \u{feff}", ""),
             ("　　a　", "a"),
+            ("\u{202e}abc\u{202c} \u{200f}d", "abc \u{200f}d"),
             ("👨\u{200d}👩", "👨\u{200d}👩"),
         ] {
             assert_eq!(one_line(input), expect, "{input:?}");

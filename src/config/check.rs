@@ -108,7 +108,7 @@ impl Check<'_> {
         let mut diagnostic = Diagnostic::new(code, message).at(line, column);
         diagnostic.help = help;
         let text = self.lines.text(line).map(str::to_owned);
-        self.reading.problems.push(Problem { source: self.file.name.clone(), diagnostic, text });
+        self.reading.problems.push(Problem { source: self.file.name.clone(), diagnostic, text, misuse: false });
     }
 }
 

@@ -38,7 +38,9 @@ mod tests {
 
     #[test]
     fn edits_are_counted() {
-        for (a, b, edits) in [("", "abc", 3), ("settle", "setle", 1), ("form", "from", 1), ("kitten", "sitting", 3), ("A", "a", 0)] {
+        for (a, b, edits) in
+            [("", "abc", 3), ("settle", "setle", 1), ("form", "from", 1), ("kitten", "sitting", 3), ("A", "a", 0)]
+        {
             assert_eq!(distance(a, b), edits, "{a} {b}");
         }
         assert_eq!(near("imge", ["image", "title"]), Some("image"));

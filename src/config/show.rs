@@ -32,7 +32,9 @@ fn plain(value: &Value, typed: bool) -> Json {
         Value::Null => Json::Null,
         Value::Scalar(scalar) => match scalar.kind {
             yaml::Kind::Bool(flag) if typed => Json::from(flag),
-            yaml::Kind::Number if typed => scalar.text.parse::<i64>().map_or(Json::from(scalar.text.as_str()), Json::from),
+            yaml::Kind::Number if typed => {
+                scalar.text.parse::<i64>().map_or(Json::from(scalar.text.as_str()), Json::from)
+            }
             _ => Json::from(scalar.text.as_str()),
         },
         Value::List(items) => items.iter().map(|item| plain(item, typed)).collect(),
@@ -42,9 +44,10 @@ fn plain(value: &Value, typed: bool) -> Json {
 
 /// `{"KEY.PATH":{"value","origin"}}`.
 pub fn json(config: &Config) -> Json {
-    let rows = config.values.iter().map(|row| {
-        (row.setting.key.to_owned(), json!({ "value": row.value, "origin": row.origin.to_string() }))
-    });
+    let rows = config
+        .values
+        .iter()
+        .map(|row| (row.setting.key.to_owned(), json!({ "value": row.value, "origin": row.origin.to_string() })));
     Json::Object(rows.collect())
 }
 
@@ -123,8 +126,12 @@ fn shape_schema(shape: Shape) -> Json {
         Shape::Text => json!({ "type": ["string", "number", "boolean"] }),
         Shape::Path => json!({ "type": ["string", "number"] }),
         Shape::Url => json!({ "type": "string", "pattern": "^https?://" }),
-        Shape::Duration => json!({ "type": ["string", "integer"], "pattern": "^(0|([0-9]+(ms|s|m|min|h|d))+)$", "maximum": 0 }),
-        Shape::Size => json!({ "type": ["string", "integer"], "pattern": "^[0-9]+ *([kKmMgG]?[iI]?[bB]?)$", "minimum": 1 }),
+        Shape::Duration => {
+            json!({ "type": ["string", "integer"], "pattern": "^(0|([0-9]+(ms|s|m|min|h|d))+)$", "maximum": 0 })
+        }
+        Shape::Size => {
+            json!({ "type": ["string", "integer"], "pattern": "^[0-9]+ *([kKmMgG]?[iI]?[bB]?)$", "minimum": 1 })
+        }
         Shape::Count => json!({ "type": "integer", "minimum": 1 }),
         Shape::Flag => json!({ "type": "boolean" }),
         // `on` and `off` are truth values in older YAML.

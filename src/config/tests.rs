@@ -75,7 +75,8 @@ fn the_sample_file_sets_every_key_to_its_default() {
 
 #[test]
 fn all_mistakes_are_named_with_place_and_nearest_key() {
-    let text = "site:\n  titel: News\n  timezone: Asia/Shanghia\ninbox: { settle: soon, rescan: 5m }\nhtttp:\n  listen: x\n";
+    let text =
+        "site:\n  titel: News\n  timezone: Asia/Shanghia\ninbox: { settle: soon, rescan: 5m }\nhtttp:\n  listen: x\n";
     assert_eq!(
         mistakes(text),
         [
@@ -200,7 +201,8 @@ fn paths_start_where_they_are_written() {
     let dir = tempfile::tempdir().expect("a folder");
     let cwd = dir.path().canonicalize().expect("a path");
     std::fs::create_dir_all(cwd.join("etc/feedmill")).expect("a folder");
-    std::fs::write(cwd.join("etc/feedmill/f.yaml"), "inbox: { path: ../in }\npublish: { disk: out }\n").expect("a file");
+    std::fs::write(cwd.join("etc/feedmill/f.yaml"), "inbox: { path: ../in }\npublish: { disk: out }\n")
+        .expect("a file");
     let request = Request { file: Some("etc/feedmill/f.yaml".into()), flags: vec![("state", "st".to_owned())] };
     let config = load(&request, &around(&cwd, &[])).expect("valid");
     assert_eq!(config.setup.daemon.inbox, cwd.join("etc/in"));

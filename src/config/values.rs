@@ -162,10 +162,7 @@ pub fn size(value: &Value) -> Read<u64> {
         };
         number.checked_mul(unit).filter(|&bytes| bytes > 0 && i64::try_from(bytes).is_ok())
     };
-    value
-        .as_str()
-        .and_then(parse)
-        .ok_or_else(|| vec![Wrong::expected("a size such as 512KiB, 8MiB or 1GiB", value)])
+    value.as_str().and_then(parse).ok_or_else(|| vec![Wrong::expected("a size such as 512KiB, 8MiB or 1GiB", value)])
 }
 
 /// `HOST:PORT` or `unix:/PATH`.
@@ -517,7 +514,9 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, millis) in [("200ms", 200), ("60s", 60_000), ("10m", 600_000), ("1h30m", 5_400_000), ("0", 0), ("0s", 0)] {
+        for (text, millis) in
+            [("200ms", 200), ("60s", 60_000), ("10m", 600_000), ("1h30m", 5_400_000), ("0", 0), ("0s", 0)]
+        {
             assert_eq!(duration(&value(text)), Ok(Duration::from_millis(millis)), "{text}");
         }
         for text in ["10", "10 m", "m", "1.5h", "-1s", "1w", "[1s]", "999999999999999999h", "\"\""] {
@@ -528,7 +527,9 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (text, bytes) in [("8MiB", 8 << 20), ("512KiB", 512 << 10), ("1 GiB", 1 << 30), ("100", 100), ("2MB", 2_000_000)] {
+        for (text, bytes) in
+            [("8MiB", 8 << 20), ("512KiB", 512 << 10), ("1 GiB", 1 << 30), ("100", 100), ("2MB", 2_000_000)]
+        {
             assert_eq!(size(&value(text)), Ok(bytes), "{text}");
         }
         for text in ["0", "8 apples", "-1", "99999999999GiB", "1.5MiB"] {
@@ -552,7 +553,8 @@ mod tests {
     #[test]
     fn base_urls_lose_their_last_slash() {
         assert_eq!(base_url(&value("https://a.example/x/")), Ok("https://a.example/x".to_owned()));
-        for text in ["a.example", "ftp://a.example", "https://a.example/?q=1", "https://u:p@a.example", "https://a/#f"] {
+        for text in ["a.example", "ftp://a.example", "https://a.example/?q=1", "https://u:p@a.example", "https://a/#f"]
+        {
             assert!(base_url(&value(text)).is_err(), "{text}");
         }
     }

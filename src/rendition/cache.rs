@@ -44,12 +44,9 @@ impl Cache {
         // The power of two below, not above, so that shards stay large enough.
         options.shards(1 << shards.ilog2()).estimated_items_capacity(items).weight_capacity(capacity);
         let bytes = match options.build() {
-            Ok(options) => Bounded::with_options(
-                options,
-                Weight,
-                DefaultHashBuilder::default(),
-                DefaultLifecycle::default(),
-            ),
+            Ok(options) => {
+                Bounded::with_options(options, Weight, DefaultHashBuilder::default(), DefaultLifecycle::default())
+            }
             Err(_) => Bounded::with_weighter(items, capacity, Weight),
         };
         Cache { bytes }

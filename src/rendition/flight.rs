@@ -58,7 +58,8 @@ where
                     }
                     let (tell, outcome) = watch::channel(None);
                     flying.insert(key.clone(), Flight { began, outcome: outcome.clone() });
-                    let landing = Landing { flying: Arc::clone(&self.flying), key: key.clone(), outcome: outcome.clone() };
+                    let landing =
+                        Landing { flying: Arc::clone(&self.flying), key: key.clone(), outcome: outcome.clone() };
                     let work = work();
                     tokio::spawn(async move {
                         let result = work.await;

@@ -24,7 +24,9 @@ pub(super) fn document(text: &str) -> Result<Value, Error> {
         .deserialize(serde_yaml::Deserializer::from_str(text))
         .map_err(|error| translate(&error, text))?;
     if budget.typed.get() {
-        Retext(&mut node).deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|error| translate(&error, text))?;
+        Retext(&mut node)
+            .deserialize(serde_yaml::Deserializer::from_str(text))
+            .map_err(|error| translate(&error, text))?;
     }
     let mut value = node.into_value();
     Lines { lines: text.lines().collect(), misses: 0 }.assign(&mut value, 0);
@@ -146,9 +148,7 @@ impl<'de> Visitor<'de> for Node<'_> {
         let budget = self.budget;
         let (tag, variant) = access.variant_seed(Tag)?;
         match variant.newtype_variant_seed(Node { budget })? {
-            Raw::Null if !tag.is_empty() => {
-                Ok(Raw::Scalar(Scalar { text: format!("!{tag}"), kind: Kind::Text }))
-            }
+            Raw::Null if !tag.is_empty() => Ok(Raw::Scalar(Scalar { text: format!("!{tag}"), kind: Kind::Text })),
             node => Ok(node),
         }
     }
@@ -302,8 +302,7 @@ impl Lines<'_> {
 /// Whether a line begins with this key, quoted or not, in a list item or a flow mapping.
 fn names(line: &str, key: &str) -> bool {
     let bare = line.trim_start_matches([' ', '\t', '-', '?', '{', '[', ',', '"', '\'']);
-    bare.strip_prefix(key)
-        .is_some_and(|rest| rest.trim_start_matches(['"', '\'']).trim_start().starts_with(':'))
+    bare.strip_prefix(key).is_some_and(|rest| rest.trim_start_matches(['"', '\'']).trim_start().starts_with(':'))
 }
 
 fn translate(error: &serde_yaml::Error, text: &str) -> Error {
@@ -314,6 +313,8 @@ fn translate(error: &serde_yaml::Error, text: &str) -> Error {
         _ => &whole,
     };
     let message = message.split(" at line ").next().unwrap_or(message);
+    // The crate puts the path of the node first, which in a bomb means nothing.
+    let message = if message.ends_with(SPENT) { SPENT } else { message };
     let budget = ["recursion limit exceeded", "repetition limit exceeded", SPENT].iter().any(|m| message.ends_with(m));
     // The crate counts a place past the last line where the text ended too early.
     let last = text.lines().count().max(1);

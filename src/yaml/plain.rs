@@ -11,7 +11,9 @@ pub(super) fn read(text: &str) -> Option<Value> {
     // The indent of the list under the last key, once it has an item.
     let mut list: Option<usize> = None;
     for (index, line) in text.split('\n').enumerate() {
-        if line.bytes().any(|b| (b < 0x20) || b == 0x7f) || line.contains(['\u{feff}', '\u{85}', '\u{2028}', '\u{2029}', '\u{fffe}', '\u{ffff}']) {
+        if line.bytes().any(|b| (b < 0x20) || b == 0x7f)
+            || line.contains(['\u{feff}', '\u{85}', '\u{2028}', '\u{2029}', '\u{fffe}', '\u{ffff}'])
+        {
             return None;
         }
         let content = line.trim_start_matches(' ');
@@ -148,7 +150,8 @@ fn is_plain(text: &str) -> bool {
     let Some(first) = text.bytes().next() else { return false };
     let safe_start = match first {
         b'-' | b'?' | b':' => text.as_bytes().get(1).is_some_and(|b| *b != b' '),
-        b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\'' | b'"' | b'%' | b'@' | b'`' => false,
+        b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\'' | b'"' | b'%' | b'@'
+        | b'`' => false,
         _ => true,
     };
     safe_start && !text.contains(": ") && !text.ends_with(':') && text != "---" && text != "..."
@@ -162,7 +165,10 @@ mod tests {
 
     #[test]
     fn plain_lines_are_read() {
-        let value = read("title: 'It''s'\ntags: [a, \"b c\", 'd']\ncategories:\n - x\n - y # z\ndate: 2022-01-02 03:04:05\nempty:\n").unwrap();
+        let value = read(
+            "title: 'It''s'\ntags: [a, \"b c\", 'd']\ncategories:\n - x\n - y # z\ndate: 2022-01-02 03:04:05\nempty:\n",
+        )
+        .unwrap();
         assert_eq!(value.get("title").unwrap().as_str(), Some("It's"));
         assert_eq!(value.get("categories").unwrap(), &Value::List(vec![Value::text("x"), Value::text("y")]));
         assert_eq!(value.get("empty"), Some(&Value::Null));
@@ -171,8 +177,22 @@ mod tests {
     #[test]
     fn anything_else_is_left_to_the_crate() {
         for text in [
-            "a: b: c\n", "a: 'x\n", "a: b\n  c\n", "a:\n  b: c\n", "a: |\n  x\n", "a: &x y\n", "\ta: b\n", "a: \"x\\n\"\n",
-            "a: [b, [c]]\n", "- a\n", "a: 'x' y\n", "a:\n - - b\n", "a:\n - b: c\n", "a: b\n - c\n", "? a\n", "a: [a b: c]\n",
+            "a: b: c\n",
+            "a: 'x\n",
+            "a: b\n  c\n",
+            "a:\n  b: c\n",
+            "a: |\n  x\n",
+            "a: &x y\n",
+            "\ta: b\n",
+            "a: \"x\\n\"\n",
+            "a: [b, [c]]\n",
+            "- a\n",
+            "a: 'x' y\n",
+            "a:\n - - b\n",
+            "a:\n - b: c\n",
+            "a: b\n - c\n",
+            "? a\n",
+            "a: [a b: c]\n",
         ] {
             assert_eq!(read(text), None, "{text:?}");
         }

@@ -35,7 +35,11 @@ pub(super) fn check(text: &str) -> Result<(), Error> {
                     continue;
                 }
                 if spaces < widest && !explicit_indent(line) {
-                    return Err(Error::syntax(at + 1, spaces + 1, "the text is indented less than the blank lines above it"));
+                    return Err(Error::syntax(
+                        at + 1,
+                        spaces + 1,
+                        "the text is indented less than the blank lines above it",
+                    ));
                 }
                 break;
             }
@@ -60,7 +64,10 @@ fn indent_of(line: &str) -> usize {
 fn opens_block(line: &str) -> bool {
     let line = line.split(" #").next().unwrap_or(line).trim_end();
     let header = line.rsplit([' ', '\t']).next().unwrap_or(line);
-    line.len() > header.len() && header.starts_with(['|', '>']) && header.len() <= 3 && header[1..].bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-'))
+    line.len() > header.len()
+        && header.starts_with(['|', '>'])
+        && header.len() <= 3
+        && header[1..].bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-'))
 }
 
 fn explicit_indent(line: &str) -> bool {
