@@ -351,10 +351,8 @@ impl Tidy<'_> {
             }
             "a" => self.end_within(&["a"], &["table", "td", "th", "caption"]),
             "rt" | "rp" => self.end_within(&["rt", "rp"], &["ruby"]),
-            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
-                if self.open.last().is_some_and(|open| is_heading(open.name)) {
-                    self.close_to(self.open.len() - 1);
-                }
+            name if is_heading(name) && self.open.last().is_some_and(|open| is_heading(open.name)) => {
+                self.close_to(self.open.len() - 1);
             }
             _ => {}
         }
