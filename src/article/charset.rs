@@ -27,17 +27,20 @@ pub(super) fn read<'a>(bytes: &'a [u8], configured: Option<&'static Encoding>) -
     let mut problems = Vec::new();
     let encoding = if let Some((encoding, _)) = byte_order_mark(bytes) {
         encoding
-    } else if let Err(error) = std::str::from_utf8(bytes) {
-        if looks_binary(bytes) {
-            return Err(not_text("the file holds binary data"));
-        }
-        choose(bytes, error.valid_up_to(), configured, &mut problems)
-    } else if let Some(reason) = too_many_nuls(bytes) {
-        return Err(not_text(reason));
     } else {
-        UTF_8.name()
+        match std::str::from_utf8(bytes) {
+            // Nearly every file: its bytes are its text.
+            Ok(text) if is_clean(bytes) => {
+                return Ok(Decoded { text: Cow::Borrowed(text), encoding: UTF_8.name(), problems });
+            }
+            Ok(_) => match too_many_nuls(bytes) {
+                Some(reason) => return Err(not_text(reason)),
+                None => UTF_8.name(),
+            },
+            Err(_) if looks_binary(bytes) => return Err(not_text("the file holds binary data")),
+            Err(error) => choose(bytes, error.valid_up_to(), configured, &mut problems),
+        }
     };
-
     let decoded = decode_counting(bytes, encoding);
     if decoded.text.trim().is_empty() && bytes.iter().any(|b| !b.is_ascii_whitespace()) && decoded.lost > 0 {
         return Err(not_text("the file holds no characters"));
@@ -247,7 +250,7 @@ fn decode_counting<'a>(bytes: &'a [u8], encoding: &str) -> Counted<'a> {
 
 /// Whether UTF-8 bytes are the text as they stand: no NUL, no CR, no mark after blank lines.
 fn is_clean(bytes: &[u8]) -> bool {
-    !bytes.iter().any(|b| matches!(b, 0 | b'\r')) && !bytes.trim_ascii_start().starts_with(b"\xEF\xBB\xBF")
+    !bytes.contains(&0) && !bytes.contains(&b'\r') && !bytes.trim_ascii_start().starts_with(b"\xEF\xBB\xBF")
 }
 
 struct Sink {

@@ -338,7 +338,7 @@ fn read(path: &str, text: &str, encoding: &str, rules: &Rules, parsed: &mut Pars
         body,
         content: Hash::default(),
     };
-    article.content = content::hash(&article, &rules.ignore_changes);
+    article.content = content::hash(&article, &text[front.body_start..], &rules.ignore_changes);
     parsed.article = Some(article);
 }
 

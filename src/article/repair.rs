@@ -82,7 +82,7 @@ fn read_piece(piece: &Piece<'_>, front: &Front<'_>, keys: &mut Keys) {
 }
 
 /// A piece that is no YAML: key, value, and what stands below.
-fn loose_piece(piece: &Piece<'_>, at: (u32, u32), offset: u32, front: &Front<'_>, keys: &mut Keys) {
+fn loose_piece<'b>(piece: &Piece<'b>, at: (u32, u32), offset: u32, front: &Front<'_>, keys: &mut Keys) {
     let first = piece.lines[0];
     let Some((key, value_at)) = split(first) else {
         report(
@@ -95,6 +95,24 @@ fn loose_piece(piece: &Piece<'_>, at: (u32, u32), offset: u32, front: &Front<'_>
         return;
     };
     let value = first[value_at..].trim();
+    if let Some(at) = misplaced_key(piece).filter(|_| !value.is_empty()) {
+        let (above, below) = piece.lines.split_at(at);
+        let indent = below[0].len() - below[0].trim_start().len();
+        let strip = |line: &&'b str| &line[line.bytes().take(indent).take_while(u8::is_ascii_whitespace).count()..];
+        report(
+            keys,
+            offset + index32(at) + 1,
+            front.indent + 1,
+            format!(
+                "the key `{}` is indented below another one; it was read as a key of its own",
+                front::key_of(below[0].trim_start()).unwrap_or("")
+            ),
+            Some("start the line in the first column".to_owned()),
+        );
+        read_piece(&Piece { line: piece.line, lines: above.to_vec() }, front, keys);
+        read_piece(&Piece { line: piece.line + at, lines: below.iter().map(strip).collect() }, front, keys);
+        return;
+    }
     let column = |line: &str, at: usize| front.indent + u32::try_from(line[..at].chars().count()).unwrap_or(0) + 1;
     let below: Vec<(usize, &str)> = piece
         .lines
@@ -186,6 +204,16 @@ fn loose_piece(piece: &Piece<'_>, at: (u32, u32), offset: u32, front: &Front<'_>
         line: Some(offset + 1),
         value: if text.is_empty() { Value::Null } else { Value::text(taken) },
     });
+}
+
+/// The first line below a key that is a known key itself, only indented.
+fn misplaced_key(piece: &Piece<'_>) -> Option<usize> {
+    piece
+        .lines
+        .iter()
+        .skip(1)
+        .position(|line| front::key_of(line.trim_start()).is_some_and(|key| fields::is_known(&key.to_lowercase())))
+        .map(|at| at + 1)
 }
 
 fn index32(index: usize) -> u32 {

@@ -151,6 +151,13 @@ fn broken_lists_keep_their_items() {
     assert_eq!(parsed.article.as_ref().unwrap().categories, [["b", "c"]]);
     assert_eq!(codes(&parsed), ["date-missing", "yaml-repaired"]);
 
+    let parsed = read("---\ntitle: a\n date: 2022-01-02\n tags:\n   - b\n---\nx\n");
+    let found = parsed.article.as_ref().unwrap();
+    assert_eq!(
+        (found.title.as_str(), found.published.is_some(), found.tags.as_slice()),
+        ("a", true, &["b".to_owned()][..])
+    );
+
     let parsed = read("---\ntitle: a: b\ntags:\n  - c: d\n  - e\n---\nx\n");
     assert_eq!(parsed.article.as_ref().unwrap().title, "a: b");
 }
@@ -426,6 +433,8 @@ fn noise_is_no_change() {
     };
     let silent = |n: u32| with(n, "a").replace(&format!("x {n}"), "x");
     assert_eq!(hash(&silent(11), vec![Noise::Default]), hash(&silent(12), vec![Noise::Default]));
+    let more = |n: u32| format!("{}<!-- more -->\ny\n", silent(n));
+    assert_eq!(hash(&more(1), vec![Noise::Default]), hash(&more(12), vec![Noise::Default]));
     assert_ne!(hash(&silent(11), vec![]), hash(&silent(12), vec![]));
     assert_ne!(hash(&with(11, "a"), vec![Noise::Default]).1, hash(&with(12, "a"), vec![Noise::Default]).1);
     let digits = Noise::Pattern(None, regex::Regex::new("x [0-9]+").unwrap());
