@@ -5,7 +5,7 @@ use std::io::Write;
 use tracing_subscriber::EnvFilter;
 
 use super::args;
-use super::console::Console;
+use super::console::{Console, counted};
 use super::{Exit, World};
 use crate::catalog;
 use crate::config::{self, Config, Request, Surroundings};
@@ -29,6 +29,9 @@ pub fn serve(args: &args::Serve, config: Config, request: Request, world: &World
     match &config.file {
         Some(file) => tracing::info!("the config is {}", file.display()),
         None => tracing::info!("no config file, the defaults are in force"),
+    }
+    if config.setup.daemon.publish.is_some() {
+        tracing::warn!("publish.disk has no effect in this release; feedmill build writes files");
     }
     let mut setup = config.setup;
     setup.daemon.accept_empty = args.accept_empty;
@@ -56,11 +59,11 @@ pub fn build(args: &args::Build, config: Config, world: &World, console: &mut Co
     match daemon::build(config.setup, &out) {
         Ok(built) => {
             console.message(&format!(
-                "{} articles, {} feeds, {} files with problems: {} documents in {} ({} written, {} removed)",
-                built.articles,
-                built.feeds,
-                built.problems,
-                built.documents,
+                "{}, {}, {} with problems: {} in {} ({} written, {} removed)",
+                counted(built.articles, "article", "articles"),
+                counted(built.feeds, "feed", "feeds"),
+                counted(built.problems, "file", "files"),
+                counted(built.documents, "document", "documents"),
                 args.out.display(),
                 built.written,
                 built.removed,
