@@ -193,7 +193,7 @@ fn build_writes_documents_and_says_how_many() {
     site.write("feeds/inbox/news/one.md", ARTICLE);
     let ran = site.run_with(&["build"], &[("FEEDMILL_OUT", "public")]);
     assert_eq!(ran.code, 0, "{}", ran.err);
-    assert!(ran.out.is_empty() && ran.err.contains("1 articles, 2 feeds"), "{}", ran.err);
+    assert!(ran.out.is_empty() && ran.err.contains("1 article, 2 feeds"), "{}", ran.err);
     assert!(ran.err.contains("site.base_url is not set"), "{}", ran.err);
     let rss = std::fs::read_to_string(site.at("public/category/news.rss")).expect("a feed");
     assert!(rss.contains("<title>One</title>") && rss.contains("http://127.0.0.1:8080/category/news.rss"), "{rss}");
