@@ -28,7 +28,7 @@ fn a_restart_changes_nothing() {
             (answer.header("etag").to_owned(), answer.header("last-modified").to_owned(), answer.body)
         })
     };
-    let daemon = place.serve(config);
+    let daemon = place.serve_articles(config, 150);
     let before = look(&daemon);
     assert!(daemon.stop().success());
     let daemon = place.serve(config);
@@ -42,7 +42,7 @@ fn what_changed_while_it_was_down_is_caught_up_with() {
     let place = Place::new();
     place.write("one.md", text("One"));
     place.write("two.md", text("Two"));
-    let daemon = place.serve("inbox: { withdraw_after: 1s }\n");
+    let daemon = place.serve_articles("inbox: { withdraw_after: 1s }\n", 2);
     assert!(daemon.stop().success());
     fs::remove_file(place.inbox("one.md")).expect("it is there");
     place.write("three.md", text("Three"));
@@ -60,11 +60,11 @@ fn a_lost_catalog_gives_the_same_ids() {
         place.write(&format!("{n}.md"), text(&format!("Number {n}")));
     }
     let config = "site: { base_url: \"https://feeds.example\" }\n";
-    let daemon = place.serve(config);
+    let daemon = place.serve_articles(config, 30);
     let before = daemon.get("/all.atom").body;
     daemon.kill();
     fs::remove_dir_all(place.path("state")).expect("removable");
-    assert_eq!(place.serve(config).get("/all.atom").body, before);
+    assert_eq!(place.serve_articles(config, 30).get("/all.atom").body, before);
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn a_stop_loses_no_answer_that_was_begun() {
     for n in 0..5 {
         place.write(&format!("{n}.md"), article(&format!("Number {n}"), DATE, &["news"], &body));
     }
-    let daemon = place.serve("");
+    let daemon = place.serve_articles("", 5);
     let expected = daemon.get("/category/news.rss").body.len();
     let address = daemon.http.clone();
     let (started, starts) = std::sync::mpsc::channel();
