@@ -29,6 +29,11 @@ pub(super) fn tidy(html: &str, base: &Base) -> String {
         tidy.token(token);
     }
     tidy.close_to(0);
+    let blank = |c: char| c.is_ascii_whitespace();
+    let end = tidy.out.trim_end_matches(blank).len();
+    tidy.out.truncate(end);
+    let start = tidy.out.len() - tidy.out.trim_start_matches(blank).len();
+    tidy.out.drain(..start);
     tidy.out
 }
 
@@ -140,6 +145,10 @@ impl Tidy<'_> {
         }
         self.revived = false;
         self.imply_ends(name);
+        // The start tag of `tbody` may be left out; a parser puts it in.
+        if name == "tr" && self.open.last().is_some_and(|open| open.name == "table") {
+            self.start("tbody", Attributes::default());
+        }
         if self.open.len() >= DEEPEST {
             self.unwritten.push(name);
             return;
