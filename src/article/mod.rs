@@ -254,7 +254,7 @@ pub fn parse(file: SourceFile<'_>, rules: &Rules) -> Parsed {
         parsed.problems.push(empty());
         return parsed;
     }
-    match charset::read(file.bytes, rules.charset) {
+    match charset::read(file.path, file.bytes, rules.charset) {
         Ok(decoded) => {
             parsed.problems = decoded.problems;
             read(file.path, &decoded.text, decoded.encoding, rules, &mut parsed);

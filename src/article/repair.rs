@@ -161,7 +161,7 @@ fn loose_piece<'b>(piece: &Piece<'b>, at: (u32, u32), offset: u32, front: &Front
                         column(line, start),
                         format!(
                             "an item of `{key}` is not valid YAML: {}; it was read as `{}`",
-                            why(item.trim()),
+                            why(item.trim()).unwrap_or_else(|| "it could not be read".to_owned()),
                             short(&text)
                         ),
                         Some(format!("quote it: - {}", quote(&text))),
@@ -189,21 +189,42 @@ fn loose_piece<'b>(piece: &Piece<'b>, at: (u32, u32), offset: u32, front: &Front
         text.push(' ');
         text.push_str(line.trim());
     }
-    let taken = loose_scalar(&text);
-    let reason = if text.is_empty() { "it could not be read".to_owned() } else { why_key(first, &text) };
-    let mended = format!("quote it: {key}: {}", quote(&taken));
+    let mut value = if text.is_empty() { Value::Null } else { Value::text(loose_scalar(&text)) };
+    let mut mended = value.as_str().map(quote);
+    if key != "title"
+        && let Some(items) = open_list(&text)
+    {
+        mended = Some(format!("[{}]", items.iter().map(|item| quote(item)).collect::<Vec<_>>().join(", ")));
+        value = Value::List(items.into_iter().map(Value::text).collect());
+    }
+    let goes_on = below.iter().any(|(_, line)| !line.starts_with([' ', '\t']));
+    let reason = match why_key(first, &text) {
+        None if goes_on => "its text goes on in the first column".to_owned(),
+        None => "it could not be read".to_owned(),
+        Some(reason) => reason,
+    };
+    let verb = if matches!(key, "tags" | "categories" | "authors" | "keywords") { "are" } else { "is" };
+    let taken = mended.as_deref().unwrap_or("nothing");
+    let shown = value.as_str().map_or_else(|| taken.to_owned(), short);
     report(
         keys,
         offset + 1,
         column(first, value_at),
-        format!("the {key} is not valid YAML: {reason}; it was read as `{}`", short(&taken)),
-        Some(mended),
+        format!("the {key} {verb} not valid YAML: {reason}; it was read as `{shown}`"),
+        mended.as_ref().map(|mended| format!("quote it: {key}: {mended}")),
     );
-    keys.entries.push(Entry {
-        key: key.to_owned(),
-        line: Some(offset + 1),
-        value: if text.is_empty() { Value::Null } else { Value::text(taken) },
-    });
+    keys.entries.push(Entry { key: key.to_owned(), line: Some(offset + 1), value });
+}
+
+/// The items of a list in brackets that are not closed, or of one with broken items.
+fn open_list(text: &str) -> Option<Vec<String>> {
+    let inner = text.strip_prefix('[')?.trim();
+    let inner = inner.strip_suffix(']').unwrap_or(inner);
+    // `[pinned] text` is a text.
+    if inner.contains(['[', ']']) {
+        return None;
+    }
+    Some(inner.split(',').map(loose_scalar).filter(|item| !item.is_empty()).collect())
 }
 
 /// The first line below a key that is a known key itself, only indented.
@@ -247,22 +268,22 @@ fn split(line: &str) -> Option<(&str, usize)> {
 }
 
 /// What was wrong with the value of a key.
-fn why_key(line: &str, value: &str) -> String {
+fn why_key(line: &str, value: &str) -> Option<String> {
     let key_end = front::key_of(line).map_or(0, |key| line.find(key).unwrap_or(0) + key.len());
     let separator = line[key_end..].trim_start_matches(['"', '\'', ' ']);
     if separator.starts_with('：') {
-        return "a full-width colon is no colon".to_owned();
+        return Some("a full-width colon is no colon".to_owned());
     }
     if separator.starts_with(':') && !separator[1..].is_empty() && !separator[1..].starts_with([' ', '\t']) {
-        return "there is no blank after the colon".to_owned();
+        return Some("there is no blank after the colon".to_owned());
     }
     why(value)
 }
 
 /// What is wrong with a value.
-fn why(value: &str) -> String {
-    let first = value.chars().next().unwrap_or(' ');
-    match first {
+fn why(value: &str) -> Option<String> {
+    let first = value.chars().next()?;
+    Some(match first {
         '"' | '\'' => {
             let inner = &value[1..];
             let closes = closing(inner, first);
@@ -283,8 +304,8 @@ fn why(value: &str) -> String {
         '[' | '{' => format!("'{first}' begins a list or mapping, and that is not closed or has text after it"),
         _ if value.contains(": ") || value.ends_with(':') => "':' inside an unquoted value".to_owned(),
         _ if value.contains('\t') => "a tab in the wrong place".to_owned(),
-        _ => "it does not stand where its key says".to_owned(),
-    }
+        _ => return None,
+    })
 }
 
 /// Where the closing quote stands.

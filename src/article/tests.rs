@@ -151,6 +151,13 @@ fn broken_lists_keep_their_items() {
     assert_eq!(parsed.article.as_ref().unwrap().categories, [["b", "c"]]);
     assert_eq!(codes(&parsed), ["date-missing", "yaml-repaired"]);
 
+    let parsed = read("---\ntitle: a\ntags: [\"b\", 'c',\ncategories: [d: e, f]\nauthor:\n- g: h\nlang: en\n---\nx\n");
+    let found = parsed.article.as_ref().unwrap();
+    assert_eq!(
+        (found.tags.as_slice(), found.categories.as_slice()),
+        (&["b".to_owned(), "c".to_owned()][..], &[vec!["d: e".to_owned(), "f".to_owned()]][..])
+    );
+
     let parsed = read("---\ntitle: a\n date: 2022-01-02\n tags:\n   - b\n---\nx\n");
     let found = parsed.article.as_ref().unwrap();
     assert_eq!(
@@ -466,6 +473,11 @@ fn encodings() {
     let parsed = parse(SourceFile { path: "a.md", bytes: &damaged }, &rules);
     assert_eq!(codes(&parsed), ["date-missing", "charset-bad"]);
     assert_eq!(parsed.article.unwrap().title, "国家统计局发布数据");
+
+    // Four bytes could be Korean; the name says that they are not.
+    let short = bytes(encoding_rs::GBK, "---\ntitle: 你好\n---\nx\n");
+    let parsed = parse(SourceFile { path: "杂记/a.md", bytes: &short }, &Rules::default());
+    assert_eq!(parsed.article.unwrap().title, "你好");
 
     let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
     let parsed = parse(SourceFile { path: "a.md", bytes: &utf16 }, &Rules::default());
