@@ -232,7 +232,8 @@ fn tell_committed(said: Said, renditions: &Renditions, metrics: &Metrics, shared
                 since.iter().for_each(|&since| metrics.updated(now.steady.saturating_sub(since)));
             }
             metrics.succeeded(now.wall);
-            let _ = tell.send(Message::Committed(delta.reread));
+            let (added, withdrawn) = (delta.added as u64, delta.withdrawn as u64);
+            let _ = tell.send(Message::Committed { reread: delta.reread, added, withdrawn });
             (paths, End::Accepted)
         }
         Said::Failed { paths, why } => {
