@@ -13,8 +13,7 @@ use crate::entry::Timestamp;
 use crate::rendition::{Coding, Validators, etag};
 
 /// What caches and proxies append to an ETag when they change the coding on the way.
-const SUFFIXES: [&str; 10] =
-    ["--gzip", "-gzip", ";gzip", "-br", ";br", "-zstd", ";zstd", "-deflate", "-df", ";gz"];
+const SUFFIXES: [&str; 10] = ["--gzip", "-gzip", ";gzip", "-br", ";br", "-zstd", ";zstd", "-deflate", "-df", ";gz"];
 
 /// What the preconditions of a request come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -175,9 +175,8 @@ impl<S> Guarded<S> {
     /// Fails once the client has been too slow over a whole window.
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let (written, stall) = (self.written, self.limits.stall);
-        let window = self
-            .window
-            .get_or_insert_with(|| Window { end: Box::pin(sleep_until(Instant::now() + stall)), written });
+        let window =
+            self.window.get_or_insert_with(|| Window { end: Box::pin(sleep_until(Instant::now() + stall)), written });
         loop {
             ready!(window.end.as_mut().poll(cx));
             if (written - window.written) < LEAST_SPEED * stall.as_secs().max(1) {

@@ -67,9 +67,7 @@ impl Listener {
                 let _ = stream.set_nodelay(true);
                 (Stream::Tcp(stream), Some(from.ip().to_canonical()))
             }),
-            Listener::Unix(listener, _) => {
-                listener.poll_accept(cx).map_ok(|(stream, _)| (Stream::Unix(stream), None))
-            }
+            Listener::Unix(listener, _) => listener.poll_accept(cx).map_ok(|(stream, _)| (Stream::Unix(stream), None)),
         }
     }
 }

@@ -139,8 +139,7 @@ impl Bound {
         let addresses = Addresses { http: self.http(), admin: self.admin() };
         let metrics = &state.metrics;
         let tally = |access_log| Tally { metrics: Arc::clone(metrics), access_log };
-        let door =
-            |handler, most| Door::new(handler, limits, most, Arc::clone(metrics), phases.clone());
+        let door = |handler, most| Door::new(handler, limits, most, Arc::clone(metrics), phases.clone());
 
         let responder = Responder::new(Arc::clone(&state), &settings);
         let public = door(Handler::Public(responder, tally(settings.access_log)), settings.max_connections);

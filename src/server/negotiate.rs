@@ -70,9 +70,9 @@ pub fn prose(headers: &HeaderMap) -> Prose {
 /// Whether a client of `/metrics` asks for OpenMetrics before the text format.
 pub fn wants_open_metrics(headers: &HeaderMap) -> bool {
     let ranges = Ranges::of(headers);
-    ranges.named(&["application/openmetrics-text"]).is_some_and(|weight| {
-        weight > 0 && weight >= ranges.named(&["text/plain"]).unwrap_or(0)
-    })
+    ranges
+        .named(&["application/openmetrics-text"])
+        .is_some_and(|weight| weight > 0 && weight >= ranges.named(&["text/plain"]).unwrap_or(0))
 }
 
 /// The codings that a client takes (RFC 9110 section 12.5.3), with their weights.

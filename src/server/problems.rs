@@ -134,9 +134,12 @@ mod tests {
     fn problem() -> Problem {
         Problem {
             path: "金融/银行/旧闻.md".to_owned(),
-            diagnostic: Diagnostic::new(Code::YamlRepaired, "the title is not valid YAML: ':' inside an unquoted value")
-                .at(3, 8)
-                .help("quote it: title: \"旧闻: 一\""),
+            diagnostic: Diagnostic::new(
+                Code::YamlRepaired,
+                "the title is not valid YAML: ':' inside an unquoted value",
+            )
+            .at(3, 8)
+            .help("quote it: title: \"旧闻: 一\""),
             since: Timestamp::from_timestamp(1_795_507_200, 0).expect("a time"),
         }
     }

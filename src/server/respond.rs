@@ -272,4 +272,3 @@ pub(super) fn malformed(request: &Parts) -> Option<&'static str> {
 fn is_host(value: &[u8]) -> bool {
     value.is_empty() || (Authority::try_from(value).is_ok() && !value.contains(&b'@'))
 }
-

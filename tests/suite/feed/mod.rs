@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use feedmill::article::{self, Rules, SourceFile};
 use feedmill::entry::{
-    Article, ArticleMaterial, Document, Entry, FeedMaterial, Format, Key, Kept, Material, Namespace, Seed,
+    Article, ArticleMaterial, Document, Entry, FeedMaterial, Format, Kept, Key, Material, Namespace, Seed,
 };
 use feedmill::feed::{Content, Renderer, Settings};
 

@@ -117,12 +117,12 @@ fn wipe_and_rewrite_changes_not_a_byte() {
     }
     copy_tree(&tree, &place.path("inbox"));
     let daemon = place.serve_articles("", 200);
-    let before = daemon.get("/all.rss");
+    let before = daemon.get("/category/news.rss");
     for round in 0..5 {
         for folder in 0..7 {
             fs::remove_dir_all(place.inbox(&folder.to_string())).expect("removable");
         }
-        assert_eq!(daemon.get("/all.rss").body, before.body);
+        assert!(daemon.get("/category/news.rss").body == before.body, "round {round}");
         copy_tree(&tree, &place.path("inbox"));
         // A mark in another feed's order tells that everything before it was seen.
         let mark = format!("mark{round}.md");
@@ -132,6 +132,7 @@ fn wipe_and_rewrite_changes_not_a_byte() {
         let after = daemon.json("/category/news.json");
         assert_eq!(after["items"].as_array().map(Vec::len), Some(50));
     }
-    assert_eq!(daemon.get("/category/news.rss").status, 200);
+    let after = daemon.get("/category/news.rss");
+    assert!(after.body == before.body && after.header("etag") == before.header("etag"));
     assert_eq!(daemon.count("articles"), 205);
 }

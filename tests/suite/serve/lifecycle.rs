@@ -25,7 +25,8 @@ fn a_restart_changes_nothing() {
         paths.map(|path| {
             let answer = daemon.get(path);
             assert_eq!(answer.status, 200, "{path}");
-            (answer.header("etag").to_owned(), answer.header("last-modified").to_owned(), answer.body)
+            // A hash, so that a difference is no page of bytes.
+            (path, answer.header("etag").to_owned(), blake3::hash(&answer.body).to_hex().to_string())
         })
     };
     let daemon = place.serve_articles(config, 150);
@@ -61,10 +62,17 @@ fn a_lost_catalog_gives_the_same_ids() {
     }
     let config = "site: { base_url: \"https://feeds.example\" }\n";
     let daemon = place.serve_articles(config, 30);
-    let before = daemon.get("/all.atom").body;
+    let items = |daemon: &crate::driver::Daemon| -> BTreeSet<String> {
+        let feed = daemon.json("/all.json");
+        let of =
+            |item: &serde_json::Value| format!("{} {} {}", item["id"], item["date_published"], item["date_modified"]);
+        feed["items"].as_array().expect("items").iter().map(of).collect()
+    };
+    let before = items(&daemon);
+    assert_eq!(before.len(), 30);
     daemon.kill();
     fs::remove_dir_all(place.path("state")).expect("removable");
-    assert_eq!(place.serve_articles(config, 30).get("/all.atom").body, before);
+    assert_eq!(items(&place.serve_articles(config, 30)), before);
 }
 
 #[test]
