@@ -31,6 +31,9 @@ pub(super) fn read<'a>(
     let mut problems = Vec::new();
     let encoding = if let Some((encoding, _)) = byte_order_mark(bytes) {
         encoding
+    } else if let Some(wide) = configured.filter(|e| [UTF_16LE, UTF_16BE].contains(e) && bytes.contains(&0)) {
+        // Somebody said so; without it, NUL bytes are no text.
+        wide.name()
     } else {
         match std::str::from_utf8(bytes) {
             // Nearly every file: its bytes are its text.

@@ -479,6 +479,10 @@ fn encodings() {
     let parsed = parse(SourceFile { path: "杂记/a.md", bytes: &short }, &Rules::default());
     assert_eq!(parsed.article.unwrap().title, "你好");
 
+    let wide: Vec<u8> = "---\ntitle: a\n---\nx\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let rules = Rules { charset: Some(encoding_rs::UTF_16LE), ..Rules::default() };
+    assert_eq!(parse(SourceFile { path: "a.md", bytes: &wide }, &rules).article.unwrap().title, "a");
+
     let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
     let parsed = parse(SourceFile { path: "a.md", bytes: &utf16 }, &Rules::default());
     let article = parsed.article.unwrap();
