@@ -120,7 +120,7 @@ codes! {
     UrlInvalid "url-invalid" Warning "An address is not an absolute http or https URL and was dropped.";
     // Dates.
     DateInvalid "date-invalid" Warning "A date could not be understood; the next best one was taken.";
-    DateMissing "date-missing" Note "The article has no date; the time when it was first seen is used.";
+    DateMissing "date-missing" Warning "The article has no date; the time when it was first seen is used.";
     DateFuture "date-future" Warning "A shown article's date was moved into the future; the old date was kept.";
     // Withheld as the author asked.
     Draft "draft" Note "The article is a draft.";

@@ -7,8 +7,9 @@
 use chrono::{DateTime, Duration, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
-use super::Timestamp;
-use super::names;
+use super::clock::{Time, Zone};
+use super::cursor::{Cursor, is_cjk};
+use super::{Timestamp, names};
 
 /// Longest text that is looked at.
 const MAX_CHARS: usize = 80;
@@ -72,8 +73,8 @@ fn tidy(text: &str) -> Result<String, &'static str> {
     let mut depth = 0_u32;
     for c in text.chars() {
         match c {
-            '(' | '（' => depth += 1,
-            ')' | '）' if depth > 0 => depth -= 1,
+            '(' | '（' | '[' => depth += 1,
+            ')' | '）' | ']' if depth > 0 => depth -= 1,
             _ if depth > 0 => {}
             '０'..='９' => out.push(char::from_digit(u32::from(c) - u32::from('０'), 10).unwrap_or(c)),
             '：' => out.push(':'),
@@ -105,14 +106,6 @@ struct Local {
     zone: Option<Zone>,
 }
 
-#[derive(Clone, Copy)]
-enum Zone {
-    /// Minutes east of UTC.
-    Offset(i32),
-    /// A place, whose offset depends on the day.
-    Place(Tz),
-}
-
 /// A date, and what its notation tells about the rest.
 #[derive(Clone, Copy, Default)]
 struct Date {
@@ -126,20 +119,7 @@ struct Date {
     basic: bool,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Time {
-    hour: u32,
-    minute: u32,
-    second: u32,
-}
-
-/// What is left of the text. Copying it is how the parser goes back.
-#[derive(Clone, Copy)]
-struct Cursor<'t> {
-    rest: &'t str,
-}
-
-const NOT_A_DATE: &str = "it is not a date that can be understood";
+pub(super) const NOT_A_DATE: &str = "it is not a date that can be understood";
 
 impl<'t> Cursor<'t> {
     fn whole(mut self) -> Result<Local, &'static str> {
@@ -391,6 +371,8 @@ impl<'t> Cursor<'t> {
         let year = i32::try_from(year).map_err(|_| NOT_A_DATE)?;
         match width {
             4 => Ok(year),
+            // That was the hour: `11 Apr 13:01` has no year.
+            _ if self.rest.starts_with(':') => Err("it has no year"),
             3 => Ok(year + 1900),
             2 if year < 50 => Ok(year + 2000),
             2 => Ok(year + 1900),
@@ -431,196 +413,6 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// Whether what was read since `before` names the halves of the day in Korean.
-    fn korean_half(self, before: &str) -> bool {
-        let read = &before[..before.len() - self.rest.len()];
-        read.contains("오전") || read.contains("오후")
-    }
-
-    /// `13:01[:53[.123]]`, `1:01 pm`, `1 pm`, `13时1分53秒`, `下午1:01`; `130153` where `basic`. `None` where no time begins.
-    fn time(&mut self, basic: bool) -> Result<Option<Time>, &'static str> {
-        let mut ahead = *self;
-        let mut half = ahead.eat_any(&["上午", "午前", "早上", "凌晨", "오전"]).map(|_| Half::Morning);
-        if half.is_none() {
-            half = ahead.eat_any(&["下午", "午後", "午后", "晚上", "오후"]).map(|_| Half::Afternoon);
-        }
-        ahead.spaces();
-        let before = ahead;
-        let Some((hour, width)) = ahead.number() else {
-            return if half.is_some() { Err(NOT_A_DATE) } else { Ok(None) };
-        };
-        let mut time = Time { hour, ..Time::default() };
-        if basic && matches!(width, 4 | 6) {
-            let part = |at: usize| before.rest.get(at..at + 2).and_then(|part| part.parse().ok()).unwrap_or(0);
-            time = Time { hour: part(0), minute: part(2), second: if width == 6 { part(4) } else { 0 } };
-            ahead.fraction()?;
-        } else if width > 2 {
-            return Ok(None);
-        } else if ahead.colon() {
-            time.minute = ahead.two_digits()?;
-            if ahead.colon() {
-                time.second = ahead.two_digits()?;
-                ahead.fraction()?;
-            }
-            if ahead.rest.starts_with(':') {
-                return Err(NOT_A_DATE);
-            }
-        } else if ahead.eat_any(&["时", "時", "点", "點", "시"]).is_some() {
-            ahead.spaces();
-            if let Some((minute, 1 | 2)) = ahead.number() {
-                ahead.spaces();
-                ahead.eat_any(&["分", "분"]).ok_or(NOT_A_DATE)?;
-                time.minute = minute;
-                ahead.spaces();
-                let mut seconds = ahead;
-                if let Some((second, 1 | 2)) = seconds.number() {
-                    seconds.spaces();
-                    seconds.eat_any(&["秒", "초"]).ok_or(NOT_A_DATE)?;
-                    time.second = second;
-                    ahead = seconds;
-                }
-            }
-        } else if half.is_none() && !ahead.half_follows() {
-            return Ok(None);
-        }
-        let mut behind = ahead;
-        behind.spaces();
-        if half.is_none() {
-            half = behind.half();
-            if half.is_some() {
-                ahead = behind;
-            }
-        }
-        time.hour = match (half, time.hour) {
-            (None, hour) => hour,
-            (Some(Half::Morning), 12) => 0,
-            (Some(Half::Morning), hour @ 0..=11) => hour,
-            (Some(Half::Afternoon), hour @ 1..=11) => hour + 12,
-            (Some(Half::Afternoon), hour @ 12..=23) => hour,
-            _ => return Err("the hour does not fit its half of the day"),
-        };
-        *self = ahead;
-        Ok(Some(time))
-    }
-
-    fn half(&mut self) -> Option<Half> {
-        let mut ahead = *self;
-        let word = ahead.word().to_ascii_lowercase();
-        let half = match word.as_str() {
-            "am" => Half::Morning,
-            "pm" => Half::Afternoon,
-            "a" | "p" if ahead.eat_any(&[".m.", ".M."]).is_some() => {
-                if word == "a" {
-                    Half::Morning
-                } else {
-                    Half::Afternoon
-                }
-            }
-            _ => return None,
-        };
-        *self = ahead;
-        Some(half)
-    }
-
-    fn half_follows(mut self) -> bool {
-        self.spaces();
-        self.half().is_some()
-    }
-
-    /// A doubled colon is a slip of the finger that leaves one reading only.
-    fn colon(&mut self) -> bool {
-        self.eat_any(&["::", ":"]).is_some()
-    }
-
-    fn two_digits(&mut self) -> Result<u32, &'static str> {
-        match self.number() {
-            Some((number, 1 | 2)) => Ok(number),
-            _ => Err(NOT_A_DATE),
-        }
-    }
-
-    fn fraction(&mut self) -> Result<(), &'static str> {
-        let mut ahead = *self;
-        if ahead.eat_any(&[".", ","]).is_some() {
-            let digits = ahead.rest.bytes().take_while(u8::is_ascii_digit).count();
-            if digits > 0 {
-                ahead.rest = &ahead.rest[digits..];
-                *self = ahead;
-            } else if self.rest.starts_with('.') {
-                return Err(NOT_A_DATE);
-            }
-        }
-        Ok(())
-    }
-
-    /// `Z`, `+08:00`, `GMT+8`, `CEST`, `Asia/Shanghai`, `+0800 CST`. Behind a date alone a minus sign means nothing.
-    fn zone(&mut self, after_time: bool) -> Result<Option<Zone>, &'static str> {
-        let mut ahead = *self;
-        let spaced = ahead.comma_or_spaces();
-        if let Some(sign) = ahead.eat_any(&["+", "-"]) {
-            if !after_time && !spaced && sign == "-" {
-                return Err(NOT_A_DATE);
-            }
-            let zone = ahead.offset(sign)?;
-            *self = ahead;
-            // Go writes the name behind the offset; the offset is exact, whatever the name says.
-            ahead.spaces();
-            let name = ahead.word();
-            if !name.is_empty()
-                && ahead.rest.is_empty()
-                && (names::zone(name).is_some() || name.bytes().all(|b| b.is_ascii_uppercase()))
-            {
-                *self = ahead;
-            }
-            return Ok(Some(zone));
-        }
-        if ahead.eat_any(&["北京时间", "北京時間"]).is_some() {
-            *self = ahead;
-            return Ok(Some(Zone::Offset(8 * 60)));
-        }
-        let name = ahead.zone_name();
-        if name.is_empty() {
-            return Ok(None);
-        }
-        let zone = match names::zone(name) {
-            Some(names::Zone::Minutes(minutes)) => Zone::Offset(minutes),
-            Some(names::Zone::Place(place)) => Zone::Place(place),
-            None => match name.parse::<Tz>() {
-                Ok(place) if name.contains('/') => Zone::Place(place),
-                _ => return Err("its zone is not known"),
-            },
-        };
-        *self = ahead;
-        if let Zone::Offset(0) = zone
-            && !name.eq_ignore_ascii_case("z")
-            && let Some(sign) = ahead.eat_any(&["+", "-"])
-        {
-            let zone = ahead.offset(sign)?;
-            *self = ahead;
-            return Ok(Some(zone));
-        }
-        Ok(Some(zone))
-    }
-
-    /// `08:00`, `0800`, `08`, `8`, behind the sign.
-    fn offset(&mut self, sign: &str) -> Result<Zone, &'static str> {
-        let (number, width) = self.number().ok_or("its zone is not known")?;
-        let (hours, minutes) = match width {
-            1 | 2 if self.eat_any(&[":"]).is_some() => match self.number() {
-                Some((minutes, 2)) => (number, minutes),
-                _ => return Err("its zone is not known"),
-            },
-            1 | 2 => (number, 0),
-            3 | 4 => (number / 100, number % 100),
-            _ => return Err("its zone is not known"),
-        };
-        if hours > 14 || minutes > 59 || self.rest.starts_with(':') {
-            return Err("there is no such zone");
-        }
-        let east = i32::try_from(hours * 60 + minutes).map_err(|_| NOT_A_DATE)?;
-        Ok(Zone::Offset(if sign == "-" { -east } else { east }))
-    }
-
     /// A weekday, whatever day it names: people and exporters get it wrong.
     fn weekday(&mut self) {
         let mut ahead = *self;
@@ -629,7 +421,12 @@ impl<'t> Cursor<'t> {
             return;
         }
         let stopped = ahead.eat_any(&["."]).is_some();
-        let comma = ahead.eat_any(&[","]).is_some();
+        let mut behind = ahead;
+        behind.spaces();
+        let comma = behind.eat_any(&[","]).is_some();
+        if comma {
+            ahead = behind;
+        }
         if names::is_weekday(word, comma || stopped) && (comma || stopped || ahead.rest.starts_with(' ')) {
             ahead.spaces();
             *self = ahead;
@@ -643,102 +440,10 @@ impl<'t> Cursor<'t> {
         *self = ahead;
         Some(month)
     }
-
-    /// Digits, or the numerals of Chinese; and how many there were.
-    fn number(&mut self) -> Option<(u32, usize)> {
-        let digits = self.rest.bytes().take_while(u8::is_ascii_digit).count();
-        if digits == 0 {
-            return self.chinese_number();
-        }
-        let (number, rest) = self.rest.split_at(digits);
-        self.rest = rest;
-        // More digits than fit are no part of any date; the width tells.
-        Some((number.parse().unwrap_or(u32::MAX), digits))
-    }
-
-    /// `二〇二二` and `十一`.
-    fn chinese_number(&mut self) -> Option<(u32, usize)> {
-        let value =
-            |c: char| "〇一二三四五六七八九".chars().position(|d| d == c).or((c == '零' || c == '○').then_some(0));
-        let end = self.rest.find(|c: char| c != '十' && value(c).is_none()).unwrap_or(self.rest.len());
-        let (text, rest) = self.rest.split_at(end);
-        let count = text.chars().count();
-        if !(1..=4).contains(&count) {
-            return None;
-        }
-        let digit = |c: char| value(c).and_then(|v| u32::try_from(v).ok());
-        let number = match text.split_once('十') {
-            None => text.chars().try_fold(0, |sum, c| digit(c).map(|d| sum * 10 + d))?,
-            Some((tens, ones)) => {
-                let one = |part: &str, empty| match part.chars().count() {
-                    0 => Some(empty),
-                    1 => part.chars().next().and_then(digit),
-                    _ => None,
-                };
-                one(tens, 1)? * 10 + one(ones, 0)?
-            }
-        };
-        self.rest = rest;
-        Some((number, if text.contains('十') { 2 } else { count }))
-    }
-
-    fn word(&mut self) -> &'t str {
-        let end = self.rest.find(|c: char| !c.is_alphabetic() || is_cjk(c)).unwrap_or(self.rest.len());
-        let (word, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        word
-    }
-
-    /// Letters, or a name like `America/New_York`.
-    fn zone_name(&mut self) -> &'t str {
-        let end =
-            self.rest.find(|c: char| !(c.is_ascii_alphabetic() || matches!(c, '/' | '_'))).unwrap_or(self.rest.len());
-        let (word, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        word
-    }
-
-    fn word_is(&mut self, expect: &str) -> bool {
-        let mut ahead = *self;
-        if ahead.word().to_lowercase() == expect {
-            *self = ahead;
-            return true;
-        }
-        false
-    }
-
-    fn eat_any<'s>(&mut self, options: &[&'s str]) -> Option<&'s str> {
-        let found = options.iter().find(|option| self.rest.starts_with(**option))?;
-        self.rest = &self.rest[found.len()..];
-        Some(found)
-    }
-
-    fn spaces(&mut self) -> bool {
-        let trimmed = self.rest.trim_start_matches(' ');
-        let any = trimmed.len() < self.rest.len();
-        self.rest = trimmed;
-        any
-    }
-
-    fn comma_or_spaces(&mut self) -> bool {
-        let before = self.spaces();
-        let comma = self.eat_any(&[","]).is_some();
-        self.spaces() || before || comma
-    }
 }
 
 /// Korea has one zone and no summer time; its notation names it.
 const KOREA: Zone = Zone::Offset(9 * 60);
-
-#[derive(Clone, Copy)]
-enum Half {
-    Morning,
-    Afternoon,
-}
-
-fn is_cjk(c: char) -> bool {
-    matches!(c, '\u{2E80}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7AF}')
-}
 
 fn on(day: NaiveDate) -> Date {
     use chrono::Datelike;
@@ -757,3 +462,6 @@ fn join(day: NaiveDate, time: Time) -> Result<NaiveDateTime, &'static str> {
     }
     day.and_hms_opt(time.hour, time.minute, time.second).ok_or(no_time)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,11 @@
 mod address;
 mod body;
 mod charset;
+mod clock;
 mod content;
 #[cfg(test)]
 mod corpus_tests;
+mod cursor;
 mod date;
 mod fields;
 mod front;
@@ -16,7 +18,10 @@ mod keys;
 mod names;
 mod repair;
 mod terms;
+#[cfg(test)]
+mod tests;
 mod text;
+mod values;
 
 use std::collections::BTreeMap;
 
@@ -249,7 +254,7 @@ pub fn parse(file: SourceFile<'_>, rules: &Rules) -> Parsed {
         parsed.problems.push(empty());
         return parsed;
     }
-    match charset::read(file.bytes, rules.charset) {
+    match charset::read(file.path, file.bytes, rules.charset) {
         Ok(decoded) => {
             parsed.problems = decoded.problems;
             read(file.path, &decoded.text, decoded.encoding, rules, &mut parsed);
@@ -289,8 +294,10 @@ fn read(path: &str, text: &str, encoding: &str, rules: &Rules, parsed: &mut Pars
     parsed.problems.append(&mut reader.problems);
     parsed.origins = reader.origins;
 
-    let has_body = !text::is_blank(body);
+    // A fence alone is what a file begins with while it is being written.
+    let has_body = !text::is_blank(body) && !body.trim().bytes().all(|b| b == b'-');
     if found.title.is_none() && !has_body {
+        parsed.problems.retain(|problem| problem.code != Code::DateMissing);
         let problem = Diagnostic::new(Code::NoArticle, "the file has neither a title nor a body; it was not published");
         parsed.problems.push(problem.help("add a title to the front matter, or text below it"));
         return;
@@ -331,7 +338,7 @@ fn read(path: &str, text: &str, encoding: &str, rules: &Rules, parsed: &mut Pars
         body,
         content: Hash::default(),
     };
-    article.content = content::hash(&article, &rules.ignore_changes);
+    article.content = content::hash(&article, &text[front.body_start..], &rules.ignore_changes);
     parsed.article = Some(article);
 }
 
@@ -340,6 +347,12 @@ fn cut<'t>(text: &'t str, parsed: &mut Parsed) -> Option<(Front<'t>, keys::Keys)
     let front = front::cut(text);
     match keys::read(&front) {
         keys::Outcome::Refused(problem) => {
+            // The body may have been taken for keys, where the closing fence is missing.
+            if let Some(shorter) = front::cut_before_prose(text, &front)
+                && let keys::Outcome::Keys(keys) = keys::read(&shorter)
+            {
+                return Some((shorter, keys));
+            }
             parsed.problems.push(problem);
             None
         }
@@ -365,12 +378,12 @@ fn substitute_title(path: &str, body: &str, markup: Markup, parsed: &mut Parsed)
     let heading = body::first_heading(body, markup).map(|text| (text, "first heading"));
     let stem = || Some((text::one_line(stem(path)), "file name")).filter(|(text, _)| !text.is_empty());
     let words = || body::first_words(body, markup).map(|text| (text, "first words"));
-    let (title, from) = heading.or_else(stem).or_else(words).unwrap_or_else(|| ("untitled".to_owned(), "nothing"));
+    let (title, from) = heading.or_else(stem).or_else(words).unwrap_or_else(|| ("untitled".to_owned(), "last resort"));
     let title = text::cut(&title, fields::MAX_TITLE).unwrap_or(title);
     parsed.problems.push(
         Diagnostic::new(
             Code::TitleMissing,
-            format!("the article has no title; `{}` was taken, its {from}", repair::short(&title)),
+            format!("the article has no title; the {from} was taken: `{}`", repair::short(&title)),
         )
         .help(format!("add a line to the front matter: title: {}", repair::quote(&title))),
     );

@@ -32,6 +32,7 @@ pub(super) fn zone(name: &str) -> Option<Zone> {
         return (upper != "J" && upper.as_bytes()[0].is_ascii_uppercase()).then_some(Zone::Minutes(0));
     }
     let place = match upper.as_str() {
+        "AT" => Some(Tz::America__Halifax),
         "ET" => Some(Tz::America__New_York),
         "CT" => Some(Tz::America__Chicago),
         "MT" => Some(Tz::America__Denver),
@@ -47,10 +48,10 @@ pub(super) fn zone(name: &str) -> Option<Zone> {
 /// English, German, French, Spanish, Italian, Portuguese, Dutch, Polish, Hungarian, Greek, Russian; each word in one line only.
 const MONTHS: [&str; 12] = [
     "january jan januar jänner janvier janv enero ene gennaio gen janeiro januari stycznia január ιαν ιανουαρίου января янв",
-    "february feb februar février fevrier févr fevr febrero febbraio fevereiro fev februari lutego február φεβ φεβρουαρίου февраля фев",
+    "february feb februar février fevrier févr fevr febrero febbraio fevereiro fev februari lutego február februári φεβ φεβρουαρίου февраля фев",
     "march mar märz maerz mär mars marzo março marco maart mrt marca március μάρ μαρ μαρτίου марта мар",
     "april apr avril avr abril abr aprile kwietnia április απρ απριλίου апреля апр",
-    "may mai mayo maggio mag maio mei maja május μάι μαϊ μαΐου мая май",
+    "may mai mayo maggio mag maio mei maja május máujus μάι μαι μαϊ μαΐου мая май",
     "june jun juni juin junio giugno giu junho czerwca június ιούν ιον ιουνίου июня июн",
     "july jul juli juillet juil julio luglio lug julho lipca július ιούλ ιολ ιουλίου июля июл",
     "august aug août aout agosto ago augustus sierpnia augusztus αύγ αυγ αυγούστου августа авг",
@@ -60,6 +61,7 @@ const MONTHS: [&str; 12] = [
     "december dec dezember dez décembre decembre déc diciembre dic dicembre dezembro grudnia δεκ δεκεμβρίου декабря дек",
 ];
 
+#[rustfmt::skip]
 const WEEKDAYS: &str = "monday mon tuesday tues tue wednesday weds wed thursday thurs thur thu friday fri saturday sat sunday sun \
     montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag lundi mardi mercredi jeudi vendredi samedi dimanche \
     lunes martes miércoles miercoles jueves viernes sábado sabado domingo lunedì martedì mercoledì giovedì venerdì domenica \
@@ -68,6 +70,7 @@ const WEEKDAYS: &str = "monday mon tuesday tues tue wednesday weds wed thursday 
 const SHORT_WEEKDAYS: &str = "mo di mi do fr sa so lun mar mer jeu ven sam dim mié jue vie sáb dom gio ma wo vr za zo seg ter qua qui sex \
     δευ τρί τετ πέμ παρ σάβ κυρ κυρ пн вт ср чт пт сб вс";
 
+#[rustfmt::skip]
 const ZONES: &[(&str, i32)] = &[
     ("UTC", 0),
     ("GMT", 0),
@@ -82,6 +85,7 @@ const ZONES: &[(&str, i32)] = &[
     ("CEST", 120),
     ("MEST", 120),
     ("MESZ", 120),
+    ("METDST", 120),
     ("EET", 120),
     ("CAT", 120),
     ("SAST", 120),

@@ -9,7 +9,10 @@ use unicode_segmentation::UnicodeSegmentation;
 pub(super) fn one_line(text: &str) -> String {
     let decoded = decode_entities(text);
     let mut out = String::with_capacity(decoded.len());
-    for word in legal(&decoded).split_whitespace() {
+    let legal = legal(&decoded);
+    // Whatever turns the direction of the text would turn that of its neighbours too.
+    let straight = if legal.contains(turns) { Cow::Owned(legal.replace(turns, "")) } else { legal };
+    for word in straight.split_whitespace() {
         if !out.is_empty() {
             out.push(' ');
         }
@@ -29,6 +32,10 @@ pub(super) fn legal(text: &str) -> Cow<'_, str> {
 
 fn is_forbidden(c: char) -> bool {
     matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' | '\u{feff}')
+}
+
+fn turns(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether a text has nothing to see: blanks, zero-width and directional marks only.
@@ -165,6 +172,7 @@ mod tests {
             ("&#150;", "–"),
             ("\u{200b}\u{200b} \u{feff}", ""),
             ("　　a　", "a"),
+            ("\u{202e}abc\u{202c} \u{200f}d", "abc \u{200f}d"),
             ("👨\u{200d}👩", "👨\u{200d}👩"),
         ] {
             assert_eq!(one_line(input), expect, "{input:?}");

@@ -8,6 +8,7 @@ mod due;
 mod files;
 mod load;
 mod lock;
+mod material;
 mod meet;
 mod place;
 mod read;

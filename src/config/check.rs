@@ -20,7 +20,7 @@ pub(super) fn file(file: &File, reading: &mut Reading) {
             check.report(Code::ConfigSyntax, message, None, (1, 1));
         }
         Err(error) => {
-            let help = "lists are written [a, b], texts with a colon in them are quoted".to_owned();
+            let help = "YAML is indented with blanks; texts with a colon or a bracket in them are quoted".to_owned();
             check.report(Code::ConfigSyntax, error.message, Some(help), (error.line, error.column));
         }
     }
@@ -108,7 +108,7 @@ impl Check<'_> {
         let mut diagnostic = Diagnostic::new(code, message).at(line, column);
         diagnostic.help = help;
         let text = self.lines.text(line).map(str::to_owned);
-        self.reading.problems.push(Problem { source: self.file.name.clone(), diagnostic, text });
+        self.reading.problems.push(Problem { source: self.file.name.clone(), diagnostic, text, misuse: false });
     }
 }
 

@@ -135,6 +135,8 @@ pub struct Problem {
     pub diagnostic: Diagnostic,
     /// The line that it is about, if it stands in the file.
     pub text: Option<String>,
+    /// Whether it is what a flag says, and so wrong usage.
+    pub misuse: bool,
 }
 
 /// All mistakes, in the order of the file.
@@ -179,7 +181,7 @@ pub(crate) struct File {
 ///
 /// All mistakes at once.
 pub fn load(request: &Request, around: &Surroundings) -> Result<Config, Invalid> {
-    let file = find(request, around).map_err(|problem| Invalid { problems: vec![problem] })?;
+    let file = find(request, around)?;
     let mut reading = Reading::start(around);
     if let Some(file) = &file {
         check::file(file, &mut reading);
@@ -195,7 +197,7 @@ pub fn load(request: &Request, around: &Surroundings) -> Result<Config, Invalid>
 }
 
 /// The file that is named, or the first that there is.
-fn find(request: &Request, around: &Surroundings) -> Result<Option<File>, Problem> {
+fn find(request: &Request, around: &Surroundings) -> Result<Option<File>, Invalid> {
     let named = request.file.as_deref().or_else(|| around.var("FEEDMILL_CONFIG").map(Path::new));
     let places = match named {
         Some(file) => vec![file],
@@ -204,21 +206,20 @@ fn find(request: &Request, around: &Surroundings) -> Result<Option<File>, Proble
     for place in places {
         let path = around.cwd.join(place);
         let name = place.display().to_string();
-        let problem = |code: Code, message: String, help: &str| Problem {
-            source: name.clone(),
-            diagnostic: Diagnostic::new(code, message).help(help),
-            text: None,
+        let invalid = |code: Code, message: String, help: &str| {
+            let diagnostic = Diagnostic::new(code, message).help(help);
+            Invalid { problems: vec![Problem { source: name.clone(), diagnostic, text: None, misuse: false }] }
         };
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if named.is_none() && is_absent(&error) => continue,
             Err(error) => {
                 let help = "name another file with --config, or none to use the defaults";
-                return Err(problem(Code::Unreadable, format!("the config file cannot be read: {error}"), help));
+                return Err(invalid(Code::Unreadable, format!("the config file cannot be read: {error}"), help));
             }
         };
         let Ok(text) = String::from_utf8(bytes) else {
-            return Err(problem(Code::ConfigSyntax, "the config file is not UTF-8".to_owned(), "save it as UTF-8"));
+            return Err(invalid(Code::ConfigSyntax, "the config file is not UTF-8".to_owned(), "save it as UTF-8"));
         };
         let folder = path.parent().unwrap_or(&around.cwd);
         // Without links in it, `..` in paths of the file means what it says.
@@ -284,7 +285,8 @@ impl Reading {
         for wrong in self.take(setting, &Value::text(value), base, origin.clone()) {
             let mut diagnostic = Diagnostic::new(Code::ConfigValue, wrong.message);
             diagnostic.help = wrong.help;
-            self.problems.push(Problem { source: origin.to_string(), diagnostic, text: None });
+            let misuse = matches!(origin, Origin::Flag(_));
+            self.problems.push(Problem { source: origin.to_string(), diagnostic, text: None, misuse });
         }
     }
 
@@ -314,7 +316,7 @@ impl Reading {
             Err(error) => {
                 let diagnostic = Diagnostic::new(Code::ConfigValue, format!("the patterns cannot be used: {error}"));
                 let source = "inbox.include, inbox.exclude".to_owned();
-                return Err(Invalid { problems: vec![Problem { source, diagnostic, text: None }] });
+                return Err(Invalid { problems: vec![Problem { source, diagnostic, text: None, misuse: false }] });
             }
         }
         if !setup.base_url_given {
@@ -338,10 +340,12 @@ impl Reading {
             Some((_, Origin::File { path, .. })) => {
                 let (line, column, text) = self.places.get(key).cloned().unwrap_or_default();
                 diagnostic = diagnostic.at(line, column);
-                Problem { source: path.clone(), diagnostic, text: Some(text) }
+                Problem { source: path.clone(), diagnostic, text: Some(text), misuse: false }
             }
-            Some((_, Origin::Default)) | None => Problem { source: key.to_owned(), diagnostic, text: None },
-            Some((_, origin)) => Problem { source: origin.to_string(), diagnostic, text: None },
+            Some((_, Origin::Default)) | None => {
+                Problem { source: key.to_owned(), diagnostic, text: None, misuse: false }
+            }
+            Some((_, origin)) => Problem { source: origin.to_string(), diagnostic, text: None, misuse: false },
         };
         self.problems.push(problem);
     }

@@ -1,9 +1,28 @@
 //! The daemon: watching and settling the inbox, the writer thread, the one event loop, publishing, signals, systemd.
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::{catalog, feed, rendition, server};
+
+mod clock;
+mod events;
+mod health;
+mod hints;
+mod inbox;
+mod lanes;
+mod plan;
+mod publish;
+mod read;
+mod scan;
+mod scanner;
+mod start;
+mod systemd;
+mod update;
+mod watch;
+mod writer;
 
 /// Whether the inbox is polled (`inbox.poll`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +113,11 @@ impl Names {
         }
     }
 
+    /// Whether a folder or one above it is excluded.
+    pub fn excludes_folder(&self, path: &str) -> bool {
+        path.match_indices('/').map(|(at, _)| &path[..at]).chain([path]).any(|path| self.excluded(path).is_some())
+    }
+
     /// The pattern that excludes a folder or a file itself, its parents not looked at.
     pub fn excluded(&self, path: &str) -> Option<&str> {
         self.exclude.iter().find(|(_, glob)| glob.is_match(path)).map(|(pattern, _)| pattern.as_str())
@@ -155,8 +179,7 @@ pub struct Built {
 ///
 /// Where it could not start; once it runs, the world's mistakes are retried and shown instead.
 pub fn serve(setup: Setup, reload: Reload, ready: Box<dyn FnOnce(&str) + Send>) -> Result<(), Failure> {
-    let _ = (setup, reload, ready);
-    unimplemented!()
+    start::serve(setup, reload, ready)
 }
 
 /// One pass: brings the catalog up to date with the inbox and writes every document below `out`.
@@ -165,6 +188,73 @@ pub fn serve(setup: Setup, reload: Reload, ready: Box<dyn FnOnce(&str) + Send>) 
 ///
 /// Where the inbox, the catalog or `out` cannot be used.
 pub fn build(setup: Setup, out: &Path) -> Result<Built, Failure> {
-    let _ = (setup, out);
-    unimplemented!()
+    publish::build(setup, out)
+}
+
+/// Is given the line for stdout.
+type Ready = Box<dyn FnOnce(&str) + Send>;
+
+/// What the threads share.
+#[derive(Debug)]
+struct Shared {
+    inbox: inbox::Inbox,
+    /// Which folder the inbox is held to be; another one at its name is noticed before it is used.
+    place: Mutex<Option<inbox::Place>>,
+    reading: RwLock<Arc<read::Reading>>,
+    poll: RwLock<Poll>,
+    clock: Arc<clock::Clock>,
+    lanes: Arc<lanes::Lanes>,
+    jobs: read::Jobs,
+    excluded: Mutex<scan::Excluded>,
+    /// Once there is a catalog.
+    readers: OnceLock<catalog::Readers>,
+}
+
+impl Shared {
+    fn new(setup: &Setup, clock: clock::Clock) -> Shared {
+        Shared {
+            inbox: inbox::Inbox::new(&setup.daemon.inbox),
+            place: Mutex::new(None),
+            reading: RwLock::new(Arc::new(reading_of(setup))),
+            poll: RwLock::new(setup.daemon.poll),
+            clock: Arc::new(clock),
+            lanes: Arc::default(),
+            jobs: read::Jobs::default(),
+            excluded: Mutex::default(),
+            readers: OnceLock::new(),
+        }
+    }
+
+    /// The inbox, if it is still the folder that it is held to be.
+    fn open_inbox(&self) -> io::Result<inbox::Root> {
+        let root = self.inbox.open()?;
+        match *self.place.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(place) if place != root.place => Err(io::Error::other("another folder stands at its name")),
+            _ => Ok(root),
+        }
+    }
+
+    fn set_place(&self, place: inbox::Place) {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+    }
+
+    fn reading(&self) -> Arc<read::Reading> {
+        self.reading.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn poll(&self) -> Poll {
+        *self.poll.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn excluded(&self) -> MutexGuard<'_, scan::Excluded> {
+        self.excluded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn reading_of(setup: &Setup) -> read::Reading {
+    read::Reading {
+        names: setup.daemon.names.clone(),
+        max_file_size: setup.daemon.max_file_size,
+        rules: setup.catalog.rules.clone(),
+    }
 }

@@ -1,13 +1,43 @@
 //! Documents → bytes: RSS, Atom, JSON Feed, OPML and pages.
 //!
 //! Pure: the same document, material and settings always give the same bytes. The only place that knows formats.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`text`] | text that XML can hold, language tags, dates |
+//! | [`link`] | sound addresses, what relative ones mean, where an item leads |
+//! | [`template`], [`html`] | an article's body → clean HTML |
+//! | [`summary`] | clean HTML → a few lines of text |
+//! | [`body`] | the cleaned bodies, kept by revision |
+//! | [`limit`] | how much of a live feed is shown |
+//! | [`channel`] | a feed as every format sees it |
+//! | [`rss`], [`atom`], [`json`], [`opml`], [`pages`] | the formats |
+
+mod atom;
+mod body;
+mod channel;
+mod html;
+mod json;
+mod limit;
+mod link;
+mod opml;
+mod pages;
+mod rss;
+mod summary;
+mod template;
+mod text;
+mod tree;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use crate::entry::{Document, Format, Hash, Kind, Material, Namespace, Segment};
+use self::body::{Bodies, Cleaned};
+use self::channel::Channel;
+use self::link::Base;
+use crate::entry::{Document, Entry, Format, Hash, Kind, Material, Namespace, Segment};
 
 /// Changes whenever the same material may render to other bytes than in the release before.
 pub const RENDERER_REVISION: u32 = 1;
@@ -81,12 +111,13 @@ pub enum RenderError {
 #[derive(Debug)]
 pub struct Renderer {
     settings: Settings,
+    bodies: Bodies,
 }
 
 impl Renderer {
     /// A renderer with an empty cache of cleaned bodies.
     pub fn new(settings: Settings) -> Renderer {
-        Renderer { settings }
+        Renderer { settings, bodies: Bodies::new() }
     }
 
     /// The settings it was made with.
@@ -100,7 +131,45 @@ impl Renderer {
     ///
     /// Where an entry's kept bytes are damaged, or the material is not the document's.
     pub fn render(&self, document: &Document, material: &Material) -> Result<Vec<u8>, RenderError> {
-        let _ = (document, material);
-        unimplemented!()
+        let bytes = match (document, material) {
+            (Document::Feed(key, format), Material::Feed(feed)) if *key == feed.key => {
+                write(*format, &Channel::live(self, feed, *format)?)
+            }
+            (Document::Archive(key, number, format), Material::Archive(archive))
+                if *key == archive.key && *number == archive.number =>
+            {
+                write(*format, &Channel::archive(self, archive, *format)?)
+            }
+            (Document::Page(key), Material::Feed(feed)) if *key == feed.key => pages::feed(self, feed)?,
+            (Document::Article(uuid), Material::Article(article)) if *uuid == article.entry.uuid => {
+                pages::article(self, article)?
+            }
+            (Document::Index, Material::List(list)) => pages::index(list, &self.settings),
+            (Document::List(kind, page), Material::List(list)) if *page == list.page => {
+                pages::list(*kind, list, &self.settings)
+            }
+            (Document::Opml, Material::List(list)) => opml::render(list, &self.settings),
+            (Document::Style, Material::Fixed) => pages::STYLE.as_bytes().to_vec(),
+            (Document::Icon, Material::Fixed) => pages::ICON.as_bytes().to_vec(),
+            (Document::Robots, Material::Fixed) => pages::robots().into_bytes(),
+            _ => return Err(RenderError::Mismatch(document.path())),
+        };
+        Ok(bytes)
+    }
+
+    /// An entry's cleaned body and its summary.
+    fn cleaned(&self, entry: &Entry, base: &Base) -> Result<Arc<Cleaned>, RenderError> {
+        self.bodies.get(entry, base).map_err(|source| RenderError::Kept { path: entry.path.clone(), source })
     }
 }
+
+fn write(format: Format, channel: &Channel<'_>) -> Vec<u8> {
+    match format {
+        Format::Rss => rss::render(channel),
+        Format::Atom => atom::render(channel),
+        Format::Json => json::render(channel),
+    }
+}
+
+#[cfg(test)]
+mod tests;

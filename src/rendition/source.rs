@@ -2,7 +2,7 @@
 
 use super::{Counts, Error, Problem};
 use crate::catalog::Readers;
-use crate::entry::{Document, Head, Key, Status};
+use crate::entry::{Document, Head, Key, Kind, Status};
 use crate::feed::Renderer;
 
 /// Blocking access to one state of the catalog at a time.
@@ -35,9 +35,10 @@ impl Source for Readers {
     }
 
     fn nearest(&self, key: &Key) -> Result<Vec<Key>, Error> {
-        // The catalog has no look-up by name yet.
-        let _ = key;
-        Ok(Vec::new())
+        match (key.kind(), key.names()) {
+            (Kind::Category, [name]) => Ok(self.read(|reader| reader.categories_named(name.as_str(), 100))?),
+            _ => Ok(Vec::new()),
+        }
     }
 
     fn counts(&self) -> Result<Counts, Error> {

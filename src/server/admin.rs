@@ -87,7 +87,7 @@ impl Admin {
         let answer = match path {
             "/healthz" => Ok(Answer::admin(StatusCode::OK, TEXT, "ok\n".to_owned())),
             "/readyz" => Ok(ready(&self.health())),
-            "/metrics" => Ok(self.metrics(request)),
+            "/metrics" => Ok(self.metrics(request).await),
             "/status" => self.status_page().await,
             "/status.json" => self.status_json().await,
             "/problems" => self.problems().await.map(|open| ok(HTML, problems::html(&open))),
@@ -109,10 +109,14 @@ impl Admin {
         self.state.renditions.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn metrics(&self, request: &Parts) -> Answer {
+    async fn metrics(&self, request: &Parts) -> Answer {
         let metrics = &self.state.metrics;
         if let Some(renditions) = self.renditions() {
             metrics.set_cache_bytes(renditions.cached_bytes());
+            // What cannot be counted now is shown as it was counted last.
+            if let Ok(counts) = renditions.counts().await {
+                metrics.set_counts(counts.articles, counts.feeds, counts.problems);
+            }
         }
         if wants_open_metrics(&request.headers) {
             ok(OPEN_METRICS, metrics.open_metrics())

@@ -1,1 +1,1 @@
-//! The server over real sockets, with documents in memory.
+//! The server over sockets, with documents from memory.

@@ -313,6 +313,8 @@ fn translate(error: &serde_yaml::Error, text: &str) -> Error {
         _ => &whole,
     };
     let message = message.split(" at line ").next().unwrap_or(message);
+    // The crate puts the path of the node first, which in a bomb means nothing.
+    let message = if message.ends_with(SPENT) { SPENT } else { message };
     let budget = ["recursion limit exceeded", "repetition limit exceeded", SPENT].iter().any(|m| message.ends_with(m));
     // The crate counts a place past the last line where the text ended too early.
     let last = text.lines().count().max(1);

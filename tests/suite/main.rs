@@ -1,1 +1,11 @@
-fn main() {}
+//! The one integration binary: laws of the source tree, the real program, and the documents that describe it.
+
+mod cli;
+mod driver;
+mod feed;
+mod layers;
+mod program;
+mod readme;
+mod serve;
+mod serving;
+mod unit;

@@ -1,0 +1,474 @@
+//! The one event loop: takes what the watch, the scanner, the readers, the writer and the signals say, asks the plan,
+//! and does what it answers. It never waits for any of them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use super::health::{Ailment, Wellbeing};
+use super::hints::event_of;
+use super::lanes::Item;
+use super::plan::{self, Act, Cause, End, Event, Lane};
+use super::read::{Job, is_missing};
+use super::scanner::{Report, Request, Say};
+use super::start::{self, Opened};
+use super::watch::Hint;
+use super::writer::Beat;
+use super::{Failure, Ready, Reload, Setup, Shared, systemd};
+use crate::catalog::{self, Change, Error};
+use crate::feed::Renderer;
+use crate::rendition::Renditions;
+
+/// How often the inbox's root is looked at, and all else that has no event.
+const SECOND: Duration = Duration::from_secs(1);
+/// A polled inbox costs at most this part of the time.
+const POLL_SHARE: u32 = 50;
+/// How often a polled inbox is scanned, at least and at most.
+const POLL: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+/// When a scan that failed is tried again.
+const SCAN_AGAIN: Duration = Duration::from_secs(5);
+/// Overflows come in bursts; one line in this time is enough.
+const OVERFLOWS_APART: Duration = Duration::from_secs(10);
+/// How much more time the service manager gives a start that advances.
+const EXTEND: Duration = Duration::from_secs(30);
+/// Messages handled before the clock is looked at again.
+const AT_ONCE: usize = 256;
+
+/// What the loop is told.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// By the watch.
+    Hint(Hint),
+    /// By the scanner.
+    Say(Say),
+    /// By readers and writer: what was begun for these paths has ended.
+    Done(Vec<(String, End)>),
+    /// By the writer: a transaction is durable.
+    Committed {
+        /// Files that are to be read again.
+        reread: Vec<String>,
+        /// Articles that became visible.
+        added: u64,
+        /// Articles that were withdrawn.
+        withdrawn: u64,
+    },
+    /// By the writer: it failed.
+    Failed(String),
+    /// By the writer: the inbox is this catalog's, or not.
+    Adopted(Result<(), String>),
+    /// By the writer: the first catalog is in place.
+    Loaded(Result<Opened, Error>),
+    /// SIGTERM or SIGINT.
+    Stop,
+    /// SIGHUP.
+    Reload,
+}
+
+/// The loop's state.
+pub(super) struct Loop {
+    pub(super) shared: Arc<Shared>,
+    pub(super) plan: plan::State,
+    pub(super) messages: Receiver<Message>,
+    pub(super) scanner: Sender<Request>,
+    pub(super) wellbeing: Wellbeing,
+    pub(super) beat: Arc<Beat>,
+    pub(super) setup: Setup,
+    pub(super) reload: Reload,
+    /// Told once a state can be shown.
+    pub(super) ready: Option<Ready>,
+    /// The bound addresses.
+    pub(super) http: String,
+    pub(super) admin: Option<String>,
+    pub(super) renditions: Option<Arc<Renditions>>,
+    pub(super) clockwork: Clockwork,
+}
+
+/// When what happens by itself is due, and what was last seen of it.
+#[derive(Debug, Default)]
+pub(super) struct Clockwork {
+    second: Duration,
+    scan: Option<Duration>,
+    watchdog: Option<Duration>,
+    polled: Option<String>,
+    /// The inbox is away, or not adopted yet.
+    gone: bool,
+    adopting: bool,
+    /// `--accept-empty` waits for the first scan.
+    accept_empty: bool,
+    /// Files that the first catalog has taken.
+    loaded: u64,
+    /// Of them, those that were told last.
+    told: u64,
+    excluded: u64,
+    /// Shown ones, as the last transactions say.
+    articles: u64,
+    /// Overflows are told at most so often.
+    overflow: Option<Duration>,
+}
+
+impl Clockwork {
+    /// Nothing has happened yet.
+    pub(super) fn new(gone: bool, accept_empty: bool) -> Clockwork {
+        Clockwork { gone, accept_empty, ..Clockwork::default() }
+    }
+}
+
+impl Loop {
+    /// Runs until it is told to stop.
+    ///
+    /// # Errors
+    ///
+    /// Where the first catalog could not be made.
+    pub(super) fn run(&mut self) -> Result<(), Failure> {
+        if !self.clockwork.gone {
+            self.feed(Event::Wanted(Cause::Start));
+        }
+        loop {
+            let now = self.shared.clock.steady();
+            let until = self.plan.wake().map_or(self.clockwork.second, |wake| wake.min(self.clockwork.second));
+            match self.messages.recv_timeout(until.saturating_sub(now)) {
+                Ok(message) => {
+                    let mut next = Some(message);
+                    for _ in 0..AT_ONCE {
+                        let Some(message) = next.take() else { break };
+                        if matches!(message, Message::Stop) {
+                            return Ok(());
+                        }
+                        self.take(message)?;
+                        next = self.messages.try_recv().ok();
+                    }
+                    if let Some(message) = next {
+                        if matches!(message, Message::Stop) {
+                            return Ok(());
+                        }
+                        self.take(message)?;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            let now = self.shared.clock.steady();
+            if self.plan.wake().is_some_and(|wake| wake <= now) {
+                self.feed(Event::Tick);
+            }
+            if self.clockwork.second <= now {
+                self.clockwork.second = now + SECOND;
+                self.every_second(now)?;
+            }
+        }
+    }
+
+    fn take(&mut self, message: Message) -> Result<(), Failure> {
+        match message {
+            Message::Hint(hint) => self.hinted(hint)?,
+            Message::Say(Say::Events(events)) => events.into_iter().for_each(|event| self.feed(event)),
+            Message::Say(Say::Scanned(report)) => self.scanned(report)?,
+            Message::Done(paths) => {
+                if self.renditions.is_none() {
+                    self.clockwork.loaded += paths.len() as u64;
+                }
+                paths.into_iter().for_each(|(path, end)| self.feed(Event::Done(path, end)));
+            }
+            Message::Committed { reread, added, withdrawn } => {
+                self.clockwork.articles = (self.clockwork.articles + added).saturating_sub(withdrawn);
+                self.wellbeing.heals(Ailment::Catalog);
+                self.wellbeing.success(self.shared.clock.now().wall);
+                reread.into_iter().for_each(|path| self.feed(Event::Reread(path)));
+            }
+            Message::Failed(why) => {
+                self.wellbeing.ails(Ailment::Catalog, format!("nothing new can be accepted: {why}"));
+            }
+            Message::Adopted(adopted) => self.adopted(adopted),
+            Message::Loaded(loaded) => {
+                self.opened(loaded?)?;
+                self.feed(Event::Loaded);
+            }
+            Message::Reload => self.reload(),
+            Message::Stop => {}
+        }
+        Ok(())
+    }
+
+    /// There is a catalog: from now on requests are answered.
+    pub(super) fn opened(&mut self, opened: Opened) -> Result<(), Failure> {
+        let counts = opened.readers.read(|reader| reader.counts())?;
+        self.shared.readers.get_or_init(|| opened.readers);
+        let state = self.wellbeing.state();
+        state.metrics.set_counts(counts.articles, counts.feeds, counts.problems);
+        let renditions = opened.renditions;
+        *state.renditions.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::clone(&renditions));
+        self.renditions = Some(renditions);
+        self.wellbeing.success(self.shared.clock.now().wall);
+        self.clockwork.articles = counts.articles;
+        self.wellbeing.ready(format!("{} articles", counts.articles));
+        if let Some(ready) = self.ready.take() {
+            ready(&start::ready_line(&self.http, self.admin.as_deref(), &counts));
+        }
+        Ok(())
+    }
+
+    /// Gives the plan an event and does what it answers.
+    fn feed(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let now = self.shared.clock.steady();
+            for act in plan::plan(&mut self.plan, event, now) {
+                events.extend(self.act(act, now));
+            }
+        }
+    }
+
+    /// Begins what an act asks for; where that ends at once, the event that says so.
+    fn act(&mut self, act: Act, now: Duration) -> Option<Event> {
+        match act {
+            Act::Read { path, lane, since } => self.shared.jobs.push(Job { path, lane, since }),
+            Act::Check(path) => return self.check(path, now),
+            Act::Look(path) => self.ask(Request::Look(path)),
+            Act::Walk { folder, whole } => self.ask(Request::Walk { folder, whole }),
+            Act::Scan(cause) => self.ask(Request::Scan(cause)),
+            Act::EndLoad => self.shared.lanes.end_load(),
+        }
+        None
+    }
+
+    /// Done here and not by a reader: the removal of a renamed file's old name must not be overtaken by its new name.
+    fn check(&mut self, path: String, since: Duration) -> Option<Event> {
+        let names = &self.shared.reading().names;
+        match self.shared.open_inbox().and_then(|root| is_missing(&root, &path, names)) {
+            Ok(true) => {
+                self.shared.lanes.push_at_once(Lane::Fresh, Item { change: Change::Missing { path }, since });
+                None
+            }
+            Ok(false) => {
+                self.shared.jobs.push(Job { path, lane: Lane::Fresh, since });
+                None
+            }
+            Err(_) => Some(Event::Done(path, End::Failed)),
+        }
+    }
+
+    fn ask(&self, request: Request) {
+        // Fails only while the daemon stops.
+        let _ = self.scanner.send(request);
+    }
+
+    fn hinted(&mut self, hint: Hint) -> Result<(), Failure> {
+        match hint {
+            Hint::Root => return self.check_root(),
+            Hint::Overflow => {
+                let now = self.shared.clock.steady();
+                if self.clockwork.overflow.is_none_or(|last| now >= last + OVERFLOWS_APART) {
+                    self.clockwork.overflow = Some(now);
+                    tracing::warn!("the system dropped events of the inbox: it is scanned");
+                }
+                self.wellbeing.state().metrics.overflowed();
+                self.feed(Event::Overflow);
+            }
+            hint => {
+                if let Some(event) = event_of(&self.shared, hint) {
+                    self.feed(event);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn scanned(&mut self, report: Report) -> Result<(), Failure> {
+        let now = self.shared.clock.steady();
+        if report.polled != self.clockwork.polled {
+            match &report.polled {
+                Some(why) => tracing::warn!("the inbox is polled, not watched: {why}"),
+                None => tracing::info!("the inbox is watched"),
+            }
+            self.clockwork.polled.clone_from(&report.polled);
+        }
+        let rescan = self.setup.daemon.rescan;
+        let mut pause = match self.clockwork.polled {
+            Some(_) => (report.took * POLL_SHARE).clamp(POLL.0, POLL.1).min(rescan),
+            None => rescan,
+        };
+        if let Some(why) = report.failed {
+            if self.renditions.is_none() {
+                return Err(Failure::Start(why));
+            }
+            if !self.clockwork.gone {
+                self.wellbeing.ails(Ailment::Scan, why);
+            }
+            pause = SCAN_AGAIN;
+        } else {
+            tracing::debug!(files = report.files, took = ?report.took, "scanned");
+            self.wellbeing.heals(Ailment::Scan);
+            self.wellbeing.success(self.shared.clock.now().wall);
+            match report.unreadable.as_slice() {
+                [] => self.wellbeing.heals(Ailment::Folders),
+                [first, ..] => {
+                    let count = report.unreadable.len();
+                    let name = if first.is_empty() { "the inbox itself" } else { first };
+                    self.wellbeing
+                        .ails(Ailment::Folders, format!("folders of the inbox cannot be read ({count}): {name}"));
+                }
+            }
+            if std::mem::take(&mut self.clockwork.accept_empty) && self.renditions.is_some() {
+                // All that is missing was told before, in the lane that goes first.
+                self.shared.lanes.push_at_once(Lane::Bulk, Item { change: Change::AcceptMissing, since: now });
+            }
+        }
+        self.clockwork.scan = Some(now + pause);
+        self.feed(Event::Scanned);
+        Ok(())
+    }
+
+    fn every_second(&mut self, now: Duration) -> Result<(), Failure> {
+        self.check_root()?;
+        if self.clockwork.scan.is_some_and(|at| at <= now) && !self.clockwork.gone {
+            self.clockwork.scan = None;
+            self.feed(Event::Wanted(Cause::Timer));
+        }
+        let excluded = self.shared.excluded().count();
+        if excluded != self.clockwork.excluded {
+            self.clockwork.excluded = excluded;
+            self.wellbeing.excluded(excluded);
+        }
+        if self.renditions.is_some() {
+            self.wellbeing.summarise(format!("{} articles", self.clockwork.articles));
+        } else {
+            let text = format!("reading the inbox: {} files", self.clockwork.loaded);
+            self.wellbeing.progress(&text);
+            if self.clockwork.loaded != self.clockwork.told {
+                self.clockwork.told = self.clockwork.loaded;
+                tracing::info!("{text}");
+                systemd::extend_start(EXTEND, &text);
+            }
+        }
+        self.feed_watchdog(now);
+        Ok(())
+    }
+
+    /// Fed only when the writer, too, has made a round: a daemon that hangs is started anew.
+    fn feed_watchdog(&mut self, now: Duration) {
+        let Some(pace) = systemd::watchdog_pace() else { return };
+        let due = self.clockwork.watchdog.is_none_or(|last| now >= last + pace / 2);
+        if due && (self.renditions.is_none() || self.beat.age(&self.shared.clock) < pace) {
+            self.clockwork.watchdog = Some(now);
+            systemd::alive();
+        }
+    }
+
+    /// Whether the inbox is still there and the same. While it is away nothing is missed.
+    fn check_root(&mut self) -> Result<(), Failure> {
+        let path = self.shared.inbox.path().display().to_string();
+        match self.shared.inbox.open() {
+            Err(error) => {
+                let why = format!("the inbox {path} cannot be read ({error}): the last good feeds are served");
+                if self.renditions.is_none() {
+                    return Err(Failure::Start(format!("the inbox {path} went away while it was read: {error}")));
+                }
+                self.lose_root(why);
+            }
+            Ok(root) => {
+                let place = *self.shared.place.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                if place == Some(root.place) && !self.clockwork.gone || self.clockwork.adopting {
+                    return Ok(());
+                }
+                if self.renditions.is_none() {
+                    return Err(Failure::Start(format!("the inbox {path} was replaced while it was read")));
+                }
+                // Another folder stands there, or another file system is mounted: the catalog decides what that means
+                // before anything is read or missed.
+                self.lose_root(format!("the inbox {path} was replaced: the last good feeds are served"));
+                self.clockwork.adopting = true;
+                let canonical = std::fs::canonicalize(&path).unwrap_or_else(|_| self.shared.inbox.path().to_owned());
+                self.shared.set_place(root.place);
+                self.shared.lanes.adopt(catalog::Inbox { path: canonical, device: root.place.device });
+            }
+        }
+        Ok(())
+    }
+
+    fn lose_root(&mut self, why: String) {
+        if !std::mem::replace(&mut self.clockwork.gone, true) {
+            self.wellbeing.ails(Ailment::Inbox, why);
+            self.feed(Event::RootGone);
+        }
+    }
+
+    fn adopted(&mut self, adopted: Result<(), String>) {
+        self.clockwork.adopting = false;
+        match adopted {
+            Ok(()) => {
+                self.clockwork.gone = false;
+                self.wellbeing.heals(Ailment::Inbox);
+                self.feed(Event::RootBack);
+            }
+            Err(why) => self.wellbeing.ails(Ailment::Inbox, why),
+        }
+    }
+
+    fn reload(&mut self) {
+        systemd::reloading();
+        match (self.reload)() {
+            Ok(setup) => {
+                self.apply(setup);
+                tracing::info!("the config was read again");
+                self.wellbeing.reload(true);
+                self.wellbeing.state().metrics.reloaded(true);
+            }
+            Err(mistakes) => {
+                tracing::error!("the config is not valid, the old one stays in use:\n{mistakes}");
+                self.wellbeing.reload(false);
+                self.wellbeing.state().metrics.reloaded(false);
+            }
+        }
+    }
+
+    /// Takes what can be taken while feeds are served, and names what needs a restart.
+    fn apply(&mut self, mut new: Setup) {
+        if !new.base_url_given {
+            new.feed.base_url = start::base_url(&self.http);
+        }
+        let old = &self.setup;
+        let differ = |a: &dyn std::fmt::Debug, b: &dyn std::fmt::Debug| format!("{a:?}") != format!("{b:?}");
+        let mut waiting = Vec::new();
+        if differ(&old.server, &new.server) {
+            waiting.push("http");
+        }
+        if differ(&old.rendition, &new.rendition) {
+            waiting.push("http.cache");
+        }
+        if differ(&old.catalog, &new.catalog) {
+            waiting
+                .push("what articles and feeds are made of (site.id, articles, feeds.by, feeds.mix, feeds.items, …)");
+        }
+        if old.daemon.inbox != new.daemon.inbox {
+            waiting.push("inbox.path");
+        }
+        if old.daemon.state != new.daemon.state {
+            waiting.push("state.path");
+        }
+        // These belong together with what the server and the catalog go on with.
+        new.feed.formats.clone_from(&old.feed.formats);
+        new.feed.archives.clone_from(&old.feed.archives);
+        new.feed.namespace = old.feed.namespace;
+        if !waiting.is_empty() {
+            tracing::warn!("changes of these take effect at the next start: {}", waiting.join(", "));
+        }
+        if new.feed.digest() != old.feed.digest()
+            && let Some(renditions) = &self.renditions
+        {
+            renditions.set_renderer(Renderer::new(new.feed.clone()));
+        }
+        self.plan.set_settle(new.daemon.settle);
+        let rules = self.shared.reading().rules.clone();
+        let reading = super::read::Reading { rules, ..super::reading_of(&new) };
+        *self.shared.reading.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(reading);
+        *self.shared.poll.write().unwrap_or_else(std::sync::PoisonError::into_inner) = new.daemon.poll;
+        new.daemon.inbox.clone_from(&old.daemon.inbox);
+        new.daemon.state.clone_from(&old.daemon.state);
+        new.server = old.server.clone();
+        new.rendition = old.rendition;
+        new.catalog = old.catalog.clone();
+        self.setup = new;
+        self.feed(Event::Wanted(Cause::Reload));
+    }
+}

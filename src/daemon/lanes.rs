@@ -1,0 +1,264 @@
+//! The two queues in front of the writer: *fresh* (events) before *bulk* (scans).
+//!
+//! Both are bounded by count and by bytes: readers wait, so that a fast disk cannot fill the memory. What is missing
+//! never waits: it costs nothing, and a removal must reach the catalog before the file's new name does.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::plan::Lane;
+use crate::catalog::{self, Change};
+
+/// Files that a lane holds at most.
+const LONGEST: usize = 256;
+/// Bytes that a lane holds at most, one file excepted.
+const HEAVIEST: usize = 16 << 20;
+
+/// A change on its way to the catalog.
+#[derive(Debug)]
+pub(super) struct Item {
+    /// What the catalog is told.
+    pub(super) change: Change,
+    /// When the file was whole.
+    pub(super) since: Duration,
+}
+
+impl Item {
+    /// The path that it is about.
+    pub(super) fn path(&self) -> &str {
+        match &self.change {
+            Change::Seen(file) => &file.path,
+            Change::Unreadable { path, .. } | Change::Missing { path } => path,
+            Change::AcceptMissing | Change::Due => "",
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match &self.change {
+            Change::Seen(file) => file.kept.bytes.len() + 1024,
+            _ => 256,
+        }
+    }
+}
+
+/// What the writer is to do next.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Changes of one lane, in their order.
+    Changes(Lane, Vec<Item>),
+    /// The inbox is another folder now.
+    Adopt(catalog::Inbox),
+    /// Nothing came within the time.
+    Nothing,
+    /// The daemon stops.
+    Stop,
+}
+
+/// Both lanes.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    inner: Mutex<Inner>,
+    /// Something was put in, or the lanes were closed.
+    filled: Condvar,
+    /// Something was taken out, or the lanes were closed.
+    drained: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    fresh: Queue,
+    bulk: Queue,
+    adopt: Option<catalog::Inbox>,
+    loaded: bool,
+    closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    items: VecDeque<Item>,
+    bytes: usize,
+}
+
+impl Queue {
+    fn is_full(&self) -> bool {
+        self.items.len() >= LONGEST || self.bytes >= HEAVIEST
+    }
+
+    fn push(&mut self, item: Item) {
+        self.bytes += item.bytes();
+        self.items.push_back(item);
+    }
+
+    fn pop(&mut self) -> Option<Item> {
+        let item = self.items.pop_front()?;
+        self.bytes -= item.bytes();
+        Some(item)
+    }
+}
+
+impl Inner {
+    fn is_empty(&self) -> bool {
+        self.fresh.items.is_empty() && self.bulk.items.is_empty()
+    }
+
+    fn queue(&mut self, lane: Lane) -> &mut Queue {
+        match lane {
+            Lane::Fresh => &mut self.fresh,
+            Lane::Bulk => &mut self.bulk,
+        }
+    }
+}
+
+impl Lanes {
+    /// Puts a change in; waits while the lane is full. False where the lanes are closed: nobody will take it.
+    pub(super) fn push(&self, lane: Lane, item: Item) -> bool {
+        let mut inner = self.lock();
+        while inner.queue(lane).is_full() && !inner.closed {
+            inner = self.drained.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+        let open = !inner.closed;
+        if open {
+            inner.queue(lane).push(item);
+            self.filled.notify_one();
+        }
+        open
+    }
+
+    /// Puts a change in without ever waiting; for what holds no bytes.
+    pub(super) fn push_at_once(&self, lane: Lane, item: Item) {
+        self.lock().queue(lane).push(item);
+        self.filled.notify_one();
+    }
+
+    /// Has the catalog told which folder the inbox is now, before it is told anything else.
+    pub(super) fn adopt(&self, inbox: catalog::Inbox) {
+        self.lock().adopt = Some(inbox);
+        self.filled.notify_one();
+    }
+
+    /// Takes up to `limit` changes of one lane, fresh ones first; waits for the first one.
+    pub(super) fn take(&self, limit: usize, wait: Duration) -> Work {
+        let idle = |inner: &mut Inner| !inner.closed && inner.adopt.is_none() && inner.is_empty();
+        let (mut inner, _) =
+            self.filled.wait_timeout_while(self.lock(), wait, idle).unwrap_or_else(PoisonError::into_inner);
+        if inner.closed {
+            return Work::Stop;
+        }
+        if let Some(inbox) = inner.adopt.take() {
+            return Work::Adopt(inbox);
+        }
+        let lane = if inner.fresh.items.is_empty() { Lane::Bulk } else { Lane::Fresh };
+        let queue = inner.queue(lane);
+        let items: Vec<Item> = std::iter::from_fn(|| queue.pop()).take(limit.max(1)).collect();
+        drop(inner);
+        self.drained.notify_all();
+        if items.is_empty() { Work::Nothing } else { Work::Changes(lane, items) }
+    }
+
+    /// Takes the next change for the first catalog; waits for it. `None` once all were taken.
+    ///
+    /// Never returns once the lanes are closed: a first catalog that was cut short must not be put in place.
+    pub(super) fn take_for_load(&self) -> Option<Item> {
+        let mut inner = self.lock();
+        loop {
+            if !inner.closed {
+                if let Some(item) = inner.bulk.pop().or_else(|| inner.fresh.pop()) {
+                    self.drained.notify_all();
+                    return Some(item);
+                }
+                if inner.loaded {
+                    return None;
+                }
+            }
+            inner = self.filled.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Says that all changes of the first catalog are in.
+    pub(super) fn end_load(&self) {
+        self.lock().loaded = true;
+        self.filled.notify_all();
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// Whether changes of events wait.
+    pub(super) fn has_fresh(&self) -> bool {
+        !self.lock().fresh.items.is_empty()
+    }
+
+    /// Waits, but not once the lanes are closed; true where they are.
+    pub(super) fn wait_closed(&self, wait: Duration) -> bool {
+        let open = |inner: &mut Inner| !inner.closed;
+        let (inner, _) =
+            self.filled.wait_timeout_while(self.lock(), wait, open).unwrap_or_else(PoisonError::into_inner);
+        inner.closed
+    }
+
+    /// Stops the writer after its transaction, and frees whoever waits to put something in.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_all();
+        self.drained.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(path: &str) -> Item {
+        Item { change: Change::Missing { path: path.to_owned() }, since: Duration::ZERO }
+    }
+
+    fn paths(work: Work) -> Vec<String> {
+        match work {
+            Work::Changes(_, items) => items.iter().map(|item| item.path().to_owned()).collect(),
+            other => panic!("{other:?} is no change"),
+        }
+    }
+
+    #[test]
+    fn fresh_comes_before_bulk_and_keeps_its_order() {
+        let lanes = Lanes::default();
+        for (lane, path) in [(Lane::Bulk, "1"), (Lane::Fresh, "2"), (Lane::Bulk, "3"), (Lane::Fresh, "4")] {
+            assert!(lanes.push(lane, item(path)));
+        }
+        assert_eq!(paths(lanes.take(64, Duration::ZERO)), ["2", "4"]);
+        assert_eq!(paths(lanes.take(1, Duration::ZERO)), ["1"]);
+        assert_eq!(paths(lanes.take(64, Duration::ZERO)), ["3"]);
+        assert!(matches!(lanes.take(64, Duration::ZERO), Work::Nothing));
+    }
+
+    #[test]
+    fn a_full_lane_waits_until_it_is_closed() {
+        let lanes = Lanes::default();
+        for n in 0..LONGEST {
+            assert!(lanes.push(Lane::Bulk, item(&n.to_string())));
+        }
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| lanes.push(Lane::Bulk, item("one too many")));
+            lanes.push_at_once(Lane::Fresh, item("gone"));
+            lanes.close();
+            assert!(!waiting.join().expect("joined"));
+        });
+        assert!(matches!(lanes.take(64, Duration::ZERO), Work::Stop));
+    }
+
+    #[test]
+    fn a_load_takes_all_and_ends() {
+        let lanes = Lanes::default();
+        lanes.push(Lane::Bulk, item("a"));
+        lanes.end_load();
+        assert!(lanes.take_for_load().is_some());
+        assert!(lanes.take_for_load().is_none());
+    }
+}

@@ -1,0 +1,275 @@
+//! Reads one file whole, safely and never blocking, and says what the catalog is to be told of it.
+//!
+//! A pool of workers does so with two queues, fresh before bulk. The world's passing troubles (no more file
+//! descriptors, the inbox away) are not the file's problem and are told apart from it.
+
+use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::fs::FileType;
+use rustix::io::Errno;
+
+use super::inbox::{Look, Root, bytes_of_bad_name, fingerprint};
+use super::lanes::Item;
+use super::plan::{End, Lane};
+use super::{Named, Names, Shared};
+use crate::article::{self, Rules, SourceFile};
+use crate::catalog::{Change, Fingerprint, SeenFile};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::entry::Kept;
+
+/// How files are read.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    /// `inbox.include`, `inbox.exclude`.
+    pub(super) names: Names,
+    /// `inbox.max_file_size` in bytes.
+    pub(super) max_file_size: u64,
+    /// The settings of `articles`.
+    pub(super) rules: Rules,
+}
+
+/// What a read gave.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Something that the catalog is to be told.
+    Change(Change),
+    /// The file changed meanwhile.
+    Changing,
+    /// It could not be read just now, through no fault of its own.
+    Later(io::Error),
+}
+
+/// Whether the catalog is to be told that nothing, or no article any more, stands at a path.
+///
+/// # Errors
+///
+/// Where that cannot be told just now.
+pub(super) fn is_missing(root: &Root, path: &str, names: &Names) -> io::Result<bool> {
+    match root.look(path) {
+        Ok(Look::Folder | Look::FolderLink) => Ok(true),
+        // What the patterns exclude since it was accepted is no article any more.
+        Ok(_) => Ok(names.of_file(path) != Named::Article),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            let bad_name = bytes_of_bad_name(path).and_then(|name| root.look(name).ok());
+            Ok(!matches!(bad_name, Some(Look::File(_) | Look::Link(_) | Look::Special(_))))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads what stands at a path.
+pub(super) fn read(root: &Root, path: &str, reading: &Reading) -> Outcome {
+    match is_missing(root, path, &reading.names) {
+        Ok(true) => return Outcome::Change(Change::Missing { path: path.to_owned() }),
+        Ok(false) => {}
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let problem = Diagnostic::new(Code::Unreadable, "its folder may not be entered");
+            return unreadable(path, None, problem.help("give the daemon's user the right to enter the folder"));
+        }
+        Err(error) => return Outcome::Later(error),
+    }
+    match root.look(path) {
+        Ok(Look::File(seen)) => read_file(root, path, seen, reading),
+        Ok(Look::Link(seen)) => {
+            unreadable(path, Some(seen), Diagnostic::new(Code::NotRegular, "the link leads nowhere inside the inbox"))
+        }
+        Ok(Look::Special(seen)) => {
+            let problem = Diagnostic::new(Code::NotRegular, "this is no file but a pipe, a socket or a device");
+            unreadable(path, Some(seen), problem)
+        }
+        Ok(Look::Folder | Look::FolderLink) => Outcome::Changing,
+        Err(_) => match bytes_of_bad_name(path).map(|name| root.look(name)) {
+            Some(Ok(Look::File(seen) | Look::Link(seen) | Look::Special(seen))) => {
+                let problem = Diagnostic::new(Code::NameNotUtf8, "the file's name is not valid UTF-8");
+                unreadable(path, Some(seen), problem.help("rename the file"))
+            }
+            // It vanished between the two looks.
+            _ => Outcome::Changing,
+        },
+    }
+}
+
+fn read_file(root: &Root, path: &str, seen: Fingerprint, reading: &Reading) -> Outcome {
+    let (fd, before) = match root.open_file(OsStr::new(path)) {
+        Ok(opened) => opened,
+        Err(error) => return not_opened(path, seen, error),
+    };
+    let before_kind = FileType::from_raw_mode(before.st_mode);
+    let before = fingerprint(&before);
+    if before_kind != FileType::RegularFile || before.inode != seen.inode {
+        // Something else was put in its place between the look and the opening.
+        return Outcome::Changing;
+    }
+    if before.size > reading.max_file_size {
+        let problem = Diagnostic::new(
+            Code::TooLarge,
+            format!("the file has {} bytes; `inbox.max_file_size` is {}", before.size, reading.max_file_size),
+        );
+        return unreadable(path, Some(before), problem);
+    }
+    let mut file = File::from(fd);
+    let mut bytes = Vec::with_capacity(usize::try_from(before.size).unwrap_or_default() + 1);
+    if let Err(error) = file.by_ref().take(reading.max_file_size + 1).read_to_end(&mut bytes) {
+        return not_opened(path, seen, error);
+    }
+    match rustix::fs::fstat(file.as_fd()) {
+        Ok(after) if fingerprint(&after) == before && bytes.len() as u64 == before.size => {}
+        // A writer was at it: what was read may be half of the one and half of the other.
+        Ok(_) => return Outcome::Changing,
+        Err(error) => return Outcome::Later(error.into()),
+    }
+    drop(file);
+    understand(path, before, &bytes, &reading.rules)
+}
+
+fn understand(path: &str, fingerprint: Fingerprint, bytes: &[u8], rules: &Rules) -> Outcome {
+    // A bug in a parser must harm the one file that shows it, not the thread that reads all others.
+    let parsed = catch_unwind(AssertUnwindSafe(|| article::parse(SourceFile { path, bytes }, rules)));
+    let Ok(parsed) = parsed else {
+        let problem = Diagnostic::new(Code::Unreadable, "feedmill failed over this file");
+        return unreadable(path, Some(fingerprint), problem.help("please report it, with the file"));
+    };
+    let hash = *blake3::hash(bytes).as_bytes();
+    let kept = Kept::new(bytes);
+    Outcome::Change(Change::Seen(Box::new(SeenFile { path: path.to_owned(), fingerprint, hash, kept, parsed })))
+}
+
+fn not_opened(path: &str, seen: Fingerprint, error: io::Error) -> Outcome {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    match errno {
+        Some(Errno::NOENT | Errno::NOTDIR | Errno::AGAIN) => Outcome::Changing,
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::STALE | Errno::INTR) => Outcome::Later(error),
+        Some(Errno::XDEV | Errno::LOOP) => {
+            unreadable(path, Some(seen), Diagnostic::new(Code::NotRegular, "the link leads out of the inbox"))
+        }
+        Some(Errno::ACCESS | Errno::PERM) => {
+            let problem = Diagnostic::new(Code::Unreadable, "the file may not be read");
+            unreadable(path, Some(seen), problem.help("give the daemon's user the right to read it"))
+        }
+        // A disk that fails may read it the next time: without a fingerprint each scan tries again.
+        _ => unreadable(path, None, Diagnostic::new(Code::Unreadable, format!("the file could not be read: {error}"))),
+    }
+}
+
+fn unreadable(path: &str, fingerprint: Option<Fingerprint>, problem: Diagnostic) -> Outcome {
+    Outcome::Change(Change::Unreadable { path: path.to_owned(), fingerprint, problem })
+}
+
+/// A file to be read.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) path: String,
+    pub(super) lane: Lane,
+    pub(super) since: Duration,
+}
+
+/// The jobs of all workers.
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    inner: Mutex<Inner>,
+    filled: Condvar,
+    drained: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    fresh: VecDeque<Job>,
+    bulk: VecDeque<Job>,
+    closed: bool,
+}
+
+/// How many files are read before the inbox is opened anew: it may have been swapped.
+const REOPEN: u32 = 256;
+/// Bulk jobs beyond which a scan waits.
+const ROOM: usize = 512;
+
+impl Jobs {
+    /// Adds a job; never waits.
+    pub(super) fn push(&self, job: Job) {
+        let mut inner = self.lock();
+        match job.lane {
+            Lane::Fresh => inner.fresh.push_back(job),
+            Lane::Bulk => inner.bulk.push_back(job),
+        }
+        drop(inner);
+        self.filled.notify_one();
+    }
+
+    /// Waits until there is room for what a scan finds.
+    pub(super) fn wait_for_room(&self) {
+        let full = |inner: &mut Inner| inner.bulk.len() >= ROOM && !inner.closed;
+        let _room = self.drained.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner);
+    }
+
+    /// Ends all workers after the job they are at.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_all();
+        self.drained.notify_all();
+    }
+
+    fn try_pop(inner: &mut Inner) -> Option<Job> {
+        inner.fresh.pop_front().or_else(|| inner.bulk.pop_front())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads jobs until they are closed. Outcomes that the catalog is told go to the lanes, others to `tell`.
+pub(super) fn work(shared: &Shared, tell: impl Fn(String, End)) {
+    // Held for a while, so that a burst opens the inbox rarely and an idle daemon does not pin its mount.
+    let mut root: Option<(Root, u32)> = None;
+    loop {
+        let mut inner = shared.jobs.lock();
+        let job = loop {
+            if inner.closed {
+                return;
+            }
+            if let Some(job) = Jobs::try_pop(&mut inner) {
+                break job;
+            }
+            root = None;
+            inner = shared.jobs.filled.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        };
+        drop(inner);
+        shared.jobs.drained.notify_one();
+
+        let opened = match root.take() {
+            Some((open, times)) if times < REOPEN => Ok((open, times + 1)),
+            _ => shared.open_inbox().map(|open| (open, 0)),
+        };
+        let outcome = match opened {
+            Ok((open, times)) => {
+                let outcome = read(&open, &job.path, &shared.reading());
+                root = Some((open, times));
+                outcome
+            }
+            Err(error) => Outcome::Later(error),
+        };
+        match outcome {
+            Outcome::Change(change @ Change::Missing { .. }) => {
+                shared.lanes.push_at_once(Lane::Fresh, Item { change, since: job.since });
+            }
+            Outcome::Change(change) => {
+                shared.lanes.push(job.lane, Item { change, since: job.since });
+            }
+            Outcome::Changing => tell(job.path, End::Changing),
+            Outcome::Later(error) => {
+                tracing::debug!(path = job.path, %error, "could not be read just now");
+                tell(job.path, End::Failed);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

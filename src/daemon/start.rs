@@ -1,0 +1,434 @@
+//! The start in its strict order, and the stop: lock, sockets, catalog, watch and scan.
+//!
+//! With a good catalog the last state is served at once and the scan runs behind; without one the server answers 503
+//! until all of the inbox has been read.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, RwLock};
+use std::thread::{self, JoinHandle};
+
+use tokio::runtime::{self, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use super::clock::Clock;
+use super::events::{Clockwork, Loop, Message};
+use super::health::{Ailment, Wellbeing};
+use super::inbox::Look;
+use super::lanes::Lanes;
+use super::plan::{End, Lane, State as Plan};
+use super::scanner::{Request, Scanner};
+use super::writer::{Beat, Said, Writer};
+use super::{Failure, Ready, Reload, Setup, Shared, read, systemd};
+use crate::catalog::{self, Catalog, Change, Counts, Error, Holder, Lock, Readers};
+use crate::feed::Renderer;
+use crate::metrics::Metrics;
+use crate::rendition::Renditions;
+use crate::server::{Bound, Health, State};
+
+/// What a catalog gives to those who read it.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) readers: Readers,
+    pub(super) renditions: Arc<Renditions>,
+}
+
+/// See [`super::serve`].
+pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<(), Failure> {
+    refuse_inside_inbox(&setup.daemon.state, "the state folder", &setup.daemon.inbox)?;
+    let lock = Lock::acquire(&setup.daemon.state)?;
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("serve")
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Start(format!("cannot start the threads that serve: {error}")))?;
+    let bound = runtime
+        .block_on(Bound::bind(&setup.server))
+        .map_err(|error| Failure::Start(format!("cannot listen: {error}")))?;
+    let (http, admin) = (bound.http(), bound.admin());
+    lock.publish(&Holder { pid: std::process::id(), http: Some(http.clone()), admin: admin.clone() })?;
+    if !setup.base_url_given {
+        setup.feed.base_url = base_url(&http);
+    }
+
+    let metrics = Arc::new(Metrics::default());
+    let state = Arc::new(State {
+        renditions: RwLock::new(None),
+        health: RwLock::new(Health::default()),
+        metrics: Arc::clone(&metrics),
+    });
+    let mut wellbeing = Wellbeing::new(Arc::clone(&state));
+    let (tell, messages) = mpsc::channel();
+    listen_to_signals(&runtime, tell.clone());
+
+    let shared = Arc::new(Shared::new(&setup, Clock::system()));
+    let inbox = shared.inbox.open();
+    if let Ok(root) = &inbox {
+        shared.set_place(root.place);
+    }
+    let catalog = open_catalog(&setup, &shared, inbox.as_ref().err())?;
+    if let Err(error) = &inbox {
+        let path = shared.inbox.path().display();
+        let why = format!("the inbox {path} cannot be read ({error}): the last good feeds are served");
+        wellbeing.ails(Ailment::Inbox, why);
+    }
+
+    let (shut_down, when_shut_down) = oneshot::channel::<()>();
+    let server = runtime.spawn(bound.serve(state, setup.server.clone(), async {
+        let _ = when_shut_down.await;
+    }));
+    let beat = Arc::new(Beat::default());
+    let loading = catalog.is_none();
+    let (opened, catalog) = match catalog {
+        Some(catalog) => (Some(open(&catalog, &setup, &metrics)), Some(catalog)),
+        None => (None, None),
+    };
+    let (scanner, requests) = mpsc::channel();
+    let threads = Threads {
+        writer: {
+            let opened = opened.as_ref().map(|opened| Arc::clone(&opened.renditions));
+            start_writer(catalog.zip(opened), &setup, &shared, &metrics, &beat, tell.clone())
+        },
+        others: start_readers(&shared, &tell),
+        shared: Arc::clone(&shared),
+        scanner: scanner.clone(),
+    };
+    let scanner_thread = {
+        let (say, watch) = (tell.clone(), tell);
+        let scanner = Scanner::new(
+            Arc::clone(&shared),
+            requests,
+            move |said| drop(say.send(Message::Say(said))),
+            move |hint| drop(watch.send(Message::Hint(hint))),
+        );
+        spawn("scan", move || scanner.run())
+    };
+
+    let mut events = Loop {
+        plan: Plan::new(setup.daemon.settle, loading),
+        clockwork: Clockwork::new(inbox.is_err(), setup.daemon.accept_empty),
+        shared,
+        messages,
+        scanner,
+        wellbeing,
+        beat,
+        setup,
+        reload,
+        ready: Some(ready),
+        http,
+        admin,
+        renditions: None,
+    };
+    drop(inbox);
+    let ended = match opened {
+        Some(opened) => events.opened(opened),
+        None => Ok(()),
+    };
+    let ended = ended.and_then(|()| events.run());
+
+    systemd::stopping();
+    tracing::info!("stopping");
+    let _ = shut_down.send(());
+    let loaded = events.renditions.is_some();
+    threads.stop(loaded, scanner_thread);
+    let _ = runtime.block_on(server);
+    runtime.shutdown_background();
+    drop(lock);
+    ended
+}
+
+/// Opens the catalog and sees that it belongs to the inbox; `None` where there is none yet.
+fn open_catalog(
+    setup: &Setup,
+    shared: &Shared,
+    inbox_error: Option<&std::io::Error>,
+) -> Result<Option<Catalog>, Failure> {
+    let missing = |error: &std::io::Error| {
+        let path = shared.inbox.path().display();
+        Failure::Start(format!(
+            "the inbox {path} cannot be read: {error}; make the folder, or name another one with --inbox"
+        ))
+    };
+    let state = &setup.daemon.state;
+    if !Catalog::exists(state) {
+        return inbox_error.map_or(Ok(None), |error| Err(missing(error)));
+    }
+    let mut catalog = Catalog::open(state, setup.catalog.clone())?;
+    match inbox_error {
+        Some(error) => {
+            let counts = catalog.readers().read(|reader| reader.counts())?;
+            if counts.articles == 0 && counts.held == 0 {
+                return Err(missing(error));
+            }
+        }
+        None => adopt(&mut catalog, shared, setup.daemon.accept_empty)?,
+    }
+    Ok(Some(catalog))
+}
+
+/// Tells the catalog which inbox it is of.
+pub(super) fn adopt(catalog: &mut Catalog, shared: &Shared, accept_empty: bool) -> Result<(), Failure> {
+    let io = |error: std::io::Error| {
+        Failure::Start(format!("the inbox {} cannot be read: {error}", shared.inbox.path().display()))
+    };
+    let root = shared.inbox.open().map_err(io)?;
+    let path = std::fs::canonicalize(shared.inbox.path()).map_err(io)?;
+    let holds = |path: &str| matches!(root.look(path), Ok(Look::File(_)));
+    Ok(catalog.adopt(&catalog::Inbox { path, device: root.place.device }, accept_empty, &holds)?)
+}
+
+fn open(catalog: &Catalog, setup: &Setup, metrics: &Arc<Metrics>) -> Opened {
+    let readers = catalog.readers();
+    let renderer = Renderer::new(setup.feed.clone());
+    let renditions = Renditions::new(readers.clone(), renderer, setup.rendition, Arc::clone(metrics));
+    Opened { readers, renditions: Arc::new(renditions) }
+}
+
+/// Starts the writer: with a catalog, or to make the first one of what comes through the lanes.
+fn start_writer(
+    ready: Option<(Catalog, Arc<Renditions>)>,
+    setup: &Setup,
+    shared: &Arc<Shared>,
+    metrics: &Arc<Metrics>,
+    beat: &Arc<Beat>,
+    tell: Sender<Message>,
+) -> JoinHandle<()> {
+    let (setup, shared, metrics, beat) = (setup.clone(), Arc::clone(shared), Arc::clone(metrics), Arc::clone(beat));
+    spawn("write", move || {
+        let (record, renditions) = match ready {
+            Some(ready) => ready,
+            None => match load(&setup, &shared, &tell) {
+                Ok(catalog) => {
+                    let opened = open(&catalog, &setup, &metrics);
+                    let renditions = Arc::clone(&opened.renditions);
+                    let _ = tell.send(Message::Loaded(Ok(opened)));
+                    (catalog, renditions)
+                }
+                Err(error) => return drop(tell.send(Message::Loaded(Err(error)))),
+            },
+        };
+        let (lanes, clock) = (Arc::clone(&shared.lanes), Arc::clone(&shared.clock));
+        let holds = {
+            let shared = Arc::clone(&shared);
+            Box::new(move |path: &str| {
+                shared.inbox.open().is_ok_and(|root| matches!(root.look(path), Ok(Look::File(_))))
+            })
+        };
+        let say = move |said| tell_committed(said, &renditions, &metrics, &shared, &tell);
+        Writer { record, lanes, clock, beat, holds, say }.run();
+    })
+}
+
+/// On the writer's thread, after the commit: first what readers see is made new, then it is told.
+fn tell_committed(said: Said, renditions: &Renditions, metrics: &Metrics, shared: &Shared, tell: &Sender<Message>) {
+    let (paths, end) = match said {
+        Said::Committed { delta, paths, since, lane } => {
+            renditions.changed(&delta);
+            let now = shared.clock.now();
+            if lane == Lane::Fresh {
+                since.iter().for_each(|&since| metrics.updated(now.steady.saturating_sub(since)));
+            }
+            metrics.succeeded(now.wall);
+            let (added, withdrawn) = (delta.added as u64, delta.withdrawn as u64);
+            let _ = tell.send(Message::Committed { reread: delta.reread, added, withdrawn });
+            (paths, End::Accepted)
+        }
+        Said::Failed { paths, why } => {
+            let _ = tell.send(Message::Failed(why));
+            (paths, End::Failed)
+        }
+        Said::Adopted(adopted) => return drop(tell.send(Message::Adopted(adopted))),
+    };
+    let done: Vec<(String, End)> = paths.into_iter().filter(|path| !path.is_empty()).map(|path| (path, end)).collect();
+    if !done.is_empty() {
+        let _ = tell.send(Message::Done(done));
+    }
+}
+
+/// Makes the first catalog of what comes through the lanes.
+fn load(setup: &Setup, shared: &Shared, tell: &Sender<Message>) -> Result<Catalog, Error> {
+    let mut taken = Vec::new();
+    let mut files = from_lanes(&shared.lanes, |path, last| {
+        taken.push((path, End::Accepted));
+        if last || taken.len() >= 64 {
+            let _ = tell.send(Message::Done(std::mem::take(&mut taken)));
+        }
+    });
+    let mut catalog = Catalog::load(&setup.daemon.state, setup.catalog.clone(), shared.clock.now(), &mut files)?;
+    match adopt(&mut catalog, shared, true) {
+        Err(Failure::Catalog(error)) => Err(error),
+        // The inbox went away in this very moment: the loop sees that.
+        Ok(()) | Err(Failure::Start(_)) => Ok(catalog),
+    }
+}
+
+/// Changes as they come; `taken` is told each path, and whether nothing more waits just now.
+pub(super) fn from_lanes(lanes: &Lanes, mut taken: impl FnMut(String, bool)) -> impl Iterator<Item = Change> {
+    std::iter::from_fn(move || {
+        loop {
+            let item = lanes.take_for_load()?;
+            taken(item.path().to_owned(), lanes.is_empty());
+            // A file that vanished before it was read never was in this catalog.
+            if !matches!(item.change, Change::Missing { .. }) {
+                return Some(item.change);
+            }
+        }
+    })
+}
+
+fn start_readers(shared: &Arc<Shared>, tell: &Sender<Message>) -> Vec<JoinHandle<()>> {
+    (0..workers())
+        .map(|_| {
+            let (shared, tell) = (Arc::clone(shared), tell.clone());
+            spawn("read", move || {
+                read::work(&shared, |path, end| drop(tell.send(Message::Done(vec![(path, end)]))));
+            })
+        })
+        .collect()
+}
+
+/// As many readers as cores.
+pub(super) fn workers() -> usize {
+    thread::available_parallelism().map_or(2, usize::from)
+}
+
+pub(super) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    match thread::Builder::new().name(format!("{name}-{number}")).spawn(body) {
+        Ok(handle) => handle,
+        Err(error) => panic!("the system gives no more threads: {error}"),
+    }
+}
+
+struct Threads {
+    writer: JoinHandle<()>,
+    others: Vec<JoinHandle<()>>,
+    shared: Arc<Shared>,
+    scanner: Sender<Request>,
+}
+
+impl Threads {
+    /// Lets each end what it is at. What waits in the lanes was not accepted: the next start finds it again.
+    fn stop(self, loaded: bool, scanner: JoinHandle<()>) {
+        self.shared.lanes.close();
+        self.shared.jobs.close();
+        let _ = self.scanner.send(Request::Stop);
+        // A first catalog that is being made is given up: its writer waits for ever and ends with the process.
+        if loaded {
+            for thread in self.others.into_iter().chain([self.writer, scanner]) {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+fn listen_to_signals(runtime: &Runtime, tell: Sender<Message>) {
+    let _context = runtime.enter();
+    let signals =
+        [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(|kind| (kind, signal(kind)));
+    let stopping = Arc::new(AtomicUsize::new(0));
+    for (kind, signal) in signals {
+        let mut signal = match signal {
+            Ok(signal) => signal,
+            Err(error) => {
+                tracing::warn!(%error, "a signal cannot be handled");
+                continue;
+            }
+        };
+        let (tell, stopping) = (tell.clone(), Arc::clone(&stopping));
+        runtime.spawn(async move {
+            while signal.recv().await.is_some() {
+                if kind == SignalKind::hangup() {
+                    let _ = tell.send(Message::Reload);
+                } else if stopping.fetch_add(1, Ordering::Relaxed) == 0 {
+                    let _ = tell.send(Message::Stop);
+                } else {
+                    // Whoever asks twice does not want to wait for clients.
+                    std::process::exit(128 + kind.as_raw_value());
+                }
+            }
+        });
+    }
+}
+
+/// A folder that is written to must not be below the inbox.
+pub(super) fn refuse_inside_inbox(folder: &Path, what: &str, inbox: &Path) -> Result<(), Failure> {
+    let Ok(inbox) = std::fs::canonicalize(inbox) else { return Ok(()) };
+    if resolved(folder).starts_with(&inbox) {
+        let (folder, inbox) = (folder.display(), inbox.display());
+        return Err(Failure::Start(format!("{what} {folder} is inside the inbox {inbox}: nothing is written there")));
+    }
+    Ok(())
+}
+
+/// The path with the links of its existing part resolved.
+fn resolved(path: &Path) -> std::path::PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for existing in path.ancestors() {
+        if let (Ok(real), Ok(rest)) = (std::fs::canonicalize(existing), path.strip_prefix(existing)) {
+            return real.join(rest);
+        }
+    }
+    path
+}
+
+/// The base URL that follows from a bound address; a wildcard is reached on the loopback.
+pub(super) fn base_url(bound: &str) -> String {
+    if bound.starts_with("unix:") {
+        return "http://localhost".to_owned();
+    }
+    match bound.parse::<std::net::SocketAddr>() {
+        Ok(address) if address.ip().is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
+        _ => format!("http://{bound}"),
+    }
+}
+
+/// The line for stdout.
+pub(super) fn ready_line(http: &str, admin: Option<&str>, counts: &Counts) -> String {
+    let address = |bound: &str| if bound.starts_with("unix:") { bound.to_owned() } else { format!("http://{bound}/") };
+    let admin = admin.map_or_else(|| "off".to_owned(), address);
+    let Counts { articles, feeds, problems, .. } = counts;
+    format!("ready {} admin {admin} articles={articles} feeds={feeds} problems={problems}", address(http))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_base_url_can_be_reached() {
+        assert_eq!(base_url("127.0.0.1:8080"), "http://127.0.0.1:8080");
+        assert_eq!(base_url("0.0.0.0:80"), "http://127.0.0.1:80");
+        assert_eq!(base_url("[::]:80"), "http://127.0.0.1:80");
+        assert_eq!(base_url("[::1]:80"), "http://[::1]:80");
+        assert_eq!(base_url("unix:/run/feedmill.sock"), "http://localhost");
+    }
+
+    #[test]
+    fn the_ready_line_names_addresses_and_counts() {
+        let counts = Counts { articles: 1, feeds: 8, problems: 1, held: 0 };
+        assert_eq!(
+            ready_line("127.0.0.1:8080", Some("127.0.0.1:8081"), &counts),
+            "ready http://127.0.0.1:8080/ admin http://127.0.0.1:8081/ articles=1 feeds=8 problems=1"
+        );
+        assert_eq!(
+            ready_line("unix:/run/f.sock", None, &counts),
+            "ready unix:/run/f.sock admin off articles=1 feeds=8 problems=1"
+        );
+    }
+
+    #[test]
+    fn nothing_is_written_inside_the_inbox() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let inbox = folder.path().join("inbox");
+        std::fs::create_dir(&inbox).expect("made");
+        std::os::unix::fs::symlink(&inbox, folder.path().join("link")).expect("linked");
+        let refused = |path: &str| refuse_inside_inbox(&folder.path().join(path), "it", &inbox).is_err();
+        assert!(refused("inbox") && refused("inbox/state") && refused("link/a/b"));
+        assert!(!refused("state") && !refused("inbox2"));
+    }
+}

@@ -1,0 +1,327 @@
+//! The one thread that writes the catalog.
+//!
+//! It takes from the fresh lane before the bulk one. A transaction is as long as what fits into 20 ms by what the last
+//! ones cost, at most 64 files, so that a lone file is one fsync, a burst is a few, and a fresh file waits for one
+//! short transaction at most. After an I/O error the connection is opened anew with a growing pause; what was not
+//! committed is read again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::clock::Clock;
+use super::lanes::{Item, Lanes, Work};
+use super::plan::Lane;
+use crate::article::Timestamp;
+use crate::catalog::{Catalog, Change, Delta, Error, Inbox, Now};
+
+/// How long a transaction may take.
+const WORK: Duration = Duration::from_millis(20);
+/// How many files it may take.
+const FILES: usize = 64;
+/// How long the writer sleeps at most: a due thing is noticed within this time even when the clock jumps.
+const SLICE: Duration = Duration::from_secs(1);
+/// The first and the longest pause after an error.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// After how many transactions the WAL is copied back even when there is no idle moment.
+const CHECKPOINT_EVERY: u32 = 200;
+/// How soon the catalog is asked again for what it kept due.
+const DUE_AGAIN: Duration = Duration::from_millis(500);
+/// How long the lanes are empty before the WAL is copied back.
+const IDLE: Duration = Duration::from_millis(250);
+
+/// What the writer writes; the catalog, or a stand-in for it in tests.
+pub(super) trait Record: Send {
+    /// See [`Catalog::apply`].
+    fn apply(&mut self, now: Now, changes: Vec<Change>) -> Result<Delta, Error>;
+    /// See [`Catalog::reparse`].
+    fn reparse(&mut self, now: Now, limit: usize) -> Result<Option<Delta>, Error>;
+    /// See [`Catalog::adopt`].
+    fn adopt(&mut self, inbox: &Inbox, holds: &dyn Fn(&str) -> bool) -> Result<(), Error>;
+    /// See [`Catalog::reopen`].
+    fn reopen(&mut self) -> Result<(), Error>;
+    /// See [`Catalog::checkpoint`].
+    fn checkpoint(&mut self) -> Result<u64, Error>;
+    /// See [`Catalog::next_due`].
+    fn next_due(&self) -> Option<Timestamp>;
+}
+
+impl Record for Catalog {
+    fn apply(&mut self, now: Now, changes: Vec<Change>) -> Result<Delta, Error> {
+        Catalog::apply(self, now, changes)
+    }
+
+    fn reparse(&mut self, now: Now, limit: usize) -> Result<Option<Delta>, Error> {
+        Catalog::reparse(self, now, limit)
+    }
+
+    fn adopt(&mut self, inbox: &Inbox, holds: &dyn Fn(&str) -> bool) -> Result<(), Error> {
+        Catalog::adopt(self, inbox, false, holds)
+    }
+
+    fn reopen(&mut self) -> Result<(), Error> {
+        Catalog::reopen(self)
+    }
+
+    fn checkpoint(&mut self) -> Result<u64, Error> {
+        Catalog::checkpoint(self)
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        Catalog::next_due(self)
+    }
+}
+
+/// What the writer says; on its own thread, after the commit and before it goes on.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// A transaction is durable.
+    Committed {
+        /// What it changed.
+        delta: Delta,
+        /// The paths that it was about.
+        paths: Vec<String>,
+        /// When each file was whole.
+        since: Vec<Duration>,
+        /// Its lane; due things are bulk.
+        lane: Lane,
+    },
+    /// Whether the catalog belongs to the folder that the inbox is now; why not.
+    Adopted(Result<(), String>),
+    /// A transaction failed; nothing of it is kept.
+    Failed {
+        /// The paths that it was about.
+        paths: Vec<String>,
+        /// Why, in words.
+        why: String,
+    },
+}
+
+/// When the writer last made a round, for the watchdog.
+#[derive(Debug, Default)]
+pub(super) struct Beat(AtomicU64);
+
+impl Beat {
+    /// Says that a round was made.
+    pub(super) fn now(&self, clock: &Clock) {
+        self.0.store(clock.steady().as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// How long ago that was.
+    pub(super) fn age(&self, clock: &Clock) -> Duration {
+        clock.steady().saturating_sub(Duration::from_millis(self.0.load(Ordering::Relaxed)))
+    }
+}
+
+/// The thread's state.
+pub(super) struct Writer<R, Say> {
+    pub(super) record: R,
+    pub(super) lanes: Arc<Lanes>,
+    pub(super) clock: Arc<Clock>,
+    pub(super) beat: Arc<Beat>,
+    /// Whether a file stands at a path of the inbox.
+    pub(super) holds: Box<dyn Fn(&str) -> bool + Send>,
+    pub(super) say: Say,
+}
+
+/// What a burst of transactions did, for one line in the log.
+#[derive(Debug, Default)]
+struct Burst {
+    began: Option<Instant>,
+    added: usize,
+    changed: usize,
+    withdrawn: usize,
+    feeds: std::collections::BTreeSet<crate::entry::Key>,
+}
+
+impl Burst {
+    fn add(&mut self, began: Instant, delta: &Delta) {
+        if delta.added + delta.changed + delta.withdrawn == 0 {
+            return;
+        }
+        self.began.get_or_insert(began);
+        self.added += delta.added;
+        self.changed += delta.changed;
+        self.withdrawn += delta.withdrawn;
+        self.feeds.extend(delta.keys.iter().cloned());
+    }
+
+    fn end(&mut self) {
+        let Burst { began: Some(began), added, changed, withdrawn, feeds } = std::mem::take(self) else { return };
+        let millis = began.elapsed().as_millis();
+        tracing::info!("+{added} ~{changed} -{withdrawn} articles, {} feeds, {millis} ms", feeds.len());
+    }
+}
+
+impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
+    /// Writes until the lanes are closed.
+    pub(super) fn run(mut self) {
+        let mut burst = Burst::default();
+        let mut since_checkpoint = 0;
+        let mut failures = 0;
+        // What one change costs, as the last transactions say.
+        let mut cost = Duration::from_micros(500);
+        // The catalog may keep something due on purpose (a withdrawal that waits once more): do not spin over it.
+        let mut due_tried: Option<Instant> = None;
+        // Whether kept sources may still have to be read under the present rules.
+        let mut stale = true;
+        loop {
+            self.beat.now(&self.clock);
+            if failures > 0 && self.pause(failures) {
+                return;
+            }
+            let limit = (WORK.as_nanos() / cost.as_nanos().max(1)).clamp(1, FILES as u128) as usize;
+            let idle = if since_checkpoint > 0 { IDLE } else { SLICE };
+            let tried = due_tried.is_some_and(|at| at.elapsed() < DUE_AGAIN);
+            let wait = if stale {
+                Duration::ZERO
+            } else if tried {
+                idle
+            } else {
+                self.until_due(idle)
+            };
+            let (lane, items) = match self.lanes.take(limit, wait) {
+                Work::Stop => return,
+                Work::Changes(lane, items) => (lane, items),
+                Work::Adopt(inbox) => {
+                    let adopted = self.record.adopt(&inbox, &self.holds).map_err(|error| chain(&error));
+                    (self.say)(Said::Adopted(adopted));
+                    continue;
+                }
+                Work::Nothing if stale && failures == 0 => match self.reparse(limit) {
+                    Ok(more) => {
+                        stale = more;
+                        since_checkpoint += u32::from(more);
+                        continue;
+                    }
+                    Err(()) => {
+                        failures += 1;
+                        continue;
+                    }
+                },
+                Work::Nothing => (Lane::Bulk, Vec::new()),
+            };
+            if items.is_empty() && failures == 0 && (tried || !self.is_due()) {
+                burst.end();
+                if since_checkpoint > 0 {
+                    self.checkpoint();
+                    since_checkpoint = 0;
+                }
+                continue;
+            }
+            let (count, began) = (items.len() as u32, Instant::now());
+            if items.is_empty() {
+                due_tried = Some(began);
+            }
+            match self.transact(lane, items) {
+                Ok(delta) => {
+                    failures = 0;
+                    since_checkpoint += 1;
+                    burst.add(began, &delta);
+                    if count > 0 {
+                        cost = (cost * 3 + began.elapsed() / count) / 4;
+                    }
+                }
+                Err(()) => failures += 1,
+            }
+            if self.lanes.is_empty() {
+                burst.end();
+            }
+            if since_checkpoint >= CHECKPOINT_EVERY && !self.lanes.has_fresh() {
+                self.checkpoint();
+                since_checkpoint = 0;
+            }
+        }
+    }
+
+    fn transact(&mut self, lane: Lane, items: Vec<Item>) -> Result<Delta, ()> {
+        let paths: Vec<String> = items.iter().map(|item| item.path().to_owned()).collect();
+        let (since, mut changes): (Vec<Duration>, Vec<Change>) =
+            items.into_iter().map(|item| (item.since, item.change)).unzip();
+        if changes.is_empty() {
+            changes.push(Change::Due);
+        }
+        match self.record.apply(self.clock.now(), changes) {
+            Ok(delta) => {
+                (self.say)(Said::Committed { delta: delta.clone(), paths, since, lane });
+                Ok(delta)
+            }
+            Err(error) => {
+                (self.say)(Said::Failed { paths, why: chain(&error) });
+                Err(())
+            }
+        }
+    }
+
+    /// Reads some kept sources again; false once all are done.
+    fn reparse(&mut self, limit: usize) -> Result<bool, ()> {
+        match self.record.reparse(self.clock.now(), limit) {
+            Ok(None) => Ok(false),
+            Ok(Some(delta)) => {
+                (self.say)(Said::Committed { delta, paths: Vec::new(), since: Vec::new(), lane: Lane::Bulk });
+                Ok(true)
+            }
+            Err(error) => {
+                (self.say)(Said::Failed { paths: Vec::new(), why: chain(&error) });
+                Err(())
+            }
+        }
+    }
+
+    /// Waits before the next try and opens the catalog anew; true where the daemon stops.
+    fn pause(&mut self, failures: u32) -> bool {
+        let (first, longest) = PAUSES;
+        let pause = first.saturating_mul(1 << failures.min(10)).min(longest);
+        let until = Instant::now() + pause;
+        loop {
+            self.beat.now(&self.clock);
+            let rest = until.saturating_duration_since(Instant::now());
+            if self.lanes.wait_closed(rest.min(SLICE)) {
+                return true;
+            }
+            if Instant::now() >= until {
+                break;
+            }
+        }
+        // A failed fsync must not be retried on the same open file: the kernel reports it once and may have dropped
+        // the pages.
+        if let Err(error) = self.record.reopen() {
+            tracing::debug!(error = chain(&error), "the catalog could not be opened anew");
+        }
+        false
+    }
+
+    fn is_due(&self) -> bool {
+        self.record.next_due().is_some_and(|at| at <= self.clock.now().wall)
+    }
+
+    /// How long to sleep: to the next due thing, but never longer than a slice, because the clock may jump.
+    fn until_due(&self, idle: Duration) -> Duration {
+        match self.record.next_due() {
+            Some(at) => (at - chrono::Utc::now()).to_std().unwrap_or_default().min(idle),
+            None => idle,
+        }
+    }
+
+    fn checkpoint(&mut self) {
+        match self.record.checkpoint() {
+            Ok(frames) => tracing::trace!(frames, "checkpoint"),
+            Err(error) => tracing::debug!(error = chain(&error), "the catalog's log could not be copied back"),
+        }
+    }
+}
+
+/// An error with its causes, for the log.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

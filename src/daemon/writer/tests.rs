@@ -1,0 +1,194 @@
+//! The writer over a stand-in for the catalog that fails on demand.
+
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::*;
+
+/// What the stand-in was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Asked {
+    Apply(Vec<String>),
+    Due,
+    Reopen,
+    Adopt,
+}
+
+#[derive(Default)]
+struct Script {
+    /// How many of the next transactions fail.
+    failing: usize,
+    next_due: Option<Timestamp>,
+    /// How long a change takes.
+    cost: Duration,
+    stale: usize,
+}
+
+struct Fake {
+    script: Arc<Mutex<Script>>,
+    asked: Sender<Asked>,
+}
+
+fn error() -> Error {
+    Error::Io { dir: "state".to_owned(), source: std::io::Error::other("the disk is full") }
+}
+
+impl Record for Fake {
+    fn apply(&mut self, _: Now, changes: Vec<Change>) -> Result<Delta, Error> {
+        let mut script = self.script.lock().expect("unpoisoned");
+        if script.failing > 0 {
+            script.failing -= 1;
+            return Err(error());
+        }
+        std::thread::sleep(script.cost * changes.len() as u32);
+        let paths: Vec<String> = changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::Missing { path } => Some(path.clone()),
+                _ => None,
+            })
+            .collect();
+        let asked = if paths.is_empty() { Asked::Due } else { Asked::Apply(paths) };
+        if asked == Asked::Due {
+            script.next_due = None;
+        }
+        self.asked.send(asked).expect("heard");
+        Ok(Delta { added: 1, ..Delta::default() })
+    }
+
+    fn reparse(&mut self, _: Now, _: usize) -> Result<Option<Delta>, Error> {
+        let mut script = self.script.lock().expect("unpoisoned");
+        let more = script.stale > 0;
+        script.stale = script.stale.saturating_sub(1);
+        Ok(more.then(Delta::default))
+    }
+
+    fn adopt(&mut self, _: &Inbox, _: &dyn Fn(&str) -> bool) -> Result<(), Error> {
+        self.asked.send(Asked::Adopt).expect("heard");
+        Ok(())
+    }
+
+    fn reopen(&mut self) -> Result<(), Error> {
+        self.asked.send(Asked::Reopen).expect("heard");
+        Ok(())
+    }
+
+    fn checkpoint(&mut self) -> Result<u64, Error> {
+        Ok(0)
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        self.script.lock().expect("unpoisoned").next_due
+    }
+}
+
+fn with_writer(script: Script, test: impl FnOnce(&Lanes, &Mutex<Script>, &Receiver<Asked>, &Receiver<Said>)) {
+    let (asked, was_asked) = channel();
+    let (say, said) = channel();
+    let lanes = Arc::new(Lanes::default());
+    let script = Arc::new(Mutex::new(script));
+    let writer = Writer {
+        record: Fake { script: Arc::clone(&script), asked },
+        lanes: Arc::clone(&lanes),
+        clock: Arc::new(Clock::system()),
+        beat: Arc::default(),
+        holds: Box::new(|_| false),
+        say: move |message| drop(say.send(message)),
+    };
+    let thread = std::thread::spawn(move || writer.run());
+    test(&lanes, &script, &was_asked, &said);
+    lanes.close();
+    thread.join().expect("the writer ends");
+}
+
+fn item(path: &str) -> Item {
+    Item { change: Change::Missing { path: path.to_owned() }, since: Duration::ZERO }
+}
+
+fn next<T>(receiver: &Receiver<T>) -> T {
+    receiver.recv_timeout(Duration::from_secs(10)).expect("in time")
+}
+
+#[test]
+fn what_is_committed_is_told_with_its_paths() {
+    with_writer(Script::default(), |lanes, _, asked, said| {
+        lanes.push(Lane::Fresh, item("a.md"));
+        assert_eq!(next(asked), Asked::Apply(vec!["a.md".to_owned()]));
+        match next(said) {
+            Said::Committed { paths, lane: Lane::Fresh, since, .. } => {
+                assert_eq!((paths, since.len()), (vec!["a.md".to_owned()], 1));
+            }
+            other => panic!("{other:?}"),
+        }
+    });
+}
+
+#[test]
+fn a_failure_is_told_then_the_catalog_is_opened_anew_and_goes_on() {
+    with_writer(Script { failing: 2, ..Script::default() }, |lanes, _, asked, said| {
+        lanes.push(Lane::Fresh, item("a.md"));
+        match next(said) {
+            Said::Failed { paths, why } => {
+                assert_eq!(paths, ["a.md"]);
+                assert!(why.contains("the disk is full"), "{why}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(next(asked), Asked::Reopen);
+        // Nothing is in the lanes: the writer finds out by itself whether it works again.
+        assert!(matches!(next(said), Said::Failed { .. }));
+        assert_eq!(next(asked), Asked::Reopen);
+        assert_eq!(next(asked), Asked::Due);
+        assert!(matches!(next(said), Said::Committed { .. }));
+        lanes.push(Lane::Fresh, item("b.md"));
+        assert_eq!(next(asked), Asked::Apply(vec!["b.md".to_owned()]));
+    });
+}
+
+#[test]
+fn dear_changes_make_short_transactions() {
+    with_writer(Script { cost: Duration::from_millis(5), ..Script::default() }, |lanes, _, asked, _| {
+        for n in 0..200 {
+            lanes.push(Lane::Bulk, item(&n.to_string()));
+        }
+        let mut sizes = Vec::new();
+        while sizes.iter().sum::<usize>() < 200 {
+            if let Asked::Apply(paths) = next(asked) {
+                sizes.push(paths.len());
+            }
+        }
+        assert!(sizes.iter().all(|&size| size <= FILES), "{sizes:?}");
+        assert!(sizes[sizes.len() / 2] <= 6, "20 ms are four changes: {sizes:?}");
+    });
+}
+
+#[test]
+fn a_due_thing_wakes_the_writer() {
+    let due = chrono::Utc::now() + chrono::TimeDelta::seconds(1);
+    with_writer(Script { next_due: Some(due), ..Script::default() }, |_, _, asked, _| {
+        assert_eq!(next(asked), Asked::Due);
+        assert!((chrono::Utc::now() - due).num_milliseconds() < 1500);
+    });
+}
+
+#[test]
+fn old_readings_are_renewed_when_nothing_else_waits() {
+    with_writer(Script { stale: 3, ..Script::default() }, |lanes, script, asked, _| {
+        lanes.push(Lane::Fresh, item("a.md"));
+        assert_eq!(next(asked), Asked::Apply(vec!["a.md".to_owned()]));
+        let began = Instant::now();
+        while script.lock().expect("unpoisoned").stale > 0 {
+            assert!(began.elapsed() < Duration::from_secs(10));
+            std::thread::yield_now();
+        }
+    });
+}
+
+#[test]
+fn another_inbox_is_adopted_before_its_files() {
+    with_writer(Script::default(), |lanes, _, asked, said| {
+        lanes.adopt(Inbox { path: "/inbox".into(), device: 1 });
+        assert_eq!(next(asked), Asked::Adopt);
+        assert!(matches!(next(said), Said::Adopted(Ok(()))));
+    });
+}

@@ -1,0 +1,75 @@
+//! The real binary under measurement: started on a port of its own, read over HTTP, ended by dropping it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub struct Daemon {
+    child: Child,
+    stream: BufReader<TcpStream>,
+    /// From the start of the process to its ready line.
+    pub ready_after: Duration,
+}
+
+impl Daemon {
+    pub fn start(inbox: &Path, state: &Path) -> Daemon {
+        let begin = Instant::now();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_feedmill"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--inbox"])
+            .arg(inbox)
+            .arg("--state")
+            .arg(state)
+            .current_dir(state)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("readable");
+        let ready_after = begin.elapsed();
+        let address = line.split(['/', ' ']).find(|part| part.contains("127.0.0.1:")).expect("a ready line").to_owned();
+        let stream = TcpStream::connect(address).expect("it listens");
+        stream.set_nodelay(true).expect("a TCP socket");
+        Daemon { child, stream: BufReader::new(stream), ready_after }
+    }
+
+    /// Status and body of a path; the connection is kept.
+    pub fn get(&mut self, path: &str, if_none_match: &str) -> (u16, String, Vec<u8>) {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: bench\r\nIf-None-Match: {if_none_match}\r\n\r\n");
+        self.stream.get_mut().write_all(request.as_bytes()).expect("writable");
+        let mut line = String::new();
+        self.stream.read_line(&mut line).expect("an answer");
+        let status = line.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("a status line");
+        let (mut length, mut etag) = (0, String::new());
+        loop {
+            line.clear();
+            self.stream.read_line(&mut line).expect("headers");
+            let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+            match name.to_ascii_lowercase().as_str() {
+                "content-length" => length = value.parse().expect("a number"),
+                "etag" => etag = value.to_owned(),
+                _ => {}
+            }
+        }
+        let mut body = vec![0; if status == 304 { 0 } else { length }];
+        self.stream.read_exact(&mut body).expect("the body");
+        (status, etag, body)
+    }
+
+    /// A line of `/proc/PID/status` in MiB.
+    pub fn memory(&self, name: &str) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        let kib: f64 = line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).unwrap_or_default();
+        kib / 1024.0
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,120 @@
+//! What an inbox of N articles costs: cold start, warm start, memory, and the way of one file into its feed at N and
+//! at 1,000 articles.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::articles;
+use crate::daemon::Daemon;
+
+const DROPS: u64 = 60;
+const SMALL: usize = 1000;
+
+pub fn run(count: usize) {
+    println!("cold and warm start, memory, and one dropped file");
+    let (small, _) = measure(SMALL);
+    let (large, bare) = measure(count);
+    println!();
+    println!("ratios");
+    println!("  one dropped file, {count} articles to {SMALL}: {:.2}", large.as_secs_f64() / small.as_secs_f64());
+    println!("  one dropped file to a bare write and fsync of 100 KB: {:.2}", large.as_secs_f64() / bare.as_secs_f64());
+}
+
+/// Prints the figures of one size; returns the median way of a dropped file and of a bare write.
+fn measure(count: usize) -> (Duration, Duration) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (inbox, state, spool) = (dir.path().join("inbox"), dir.path().join("state"), dir.path().join("spool"));
+    for folder in [&inbox, &state, &spool] {
+        fs::create_dir(folder).expect("a writable folder");
+    }
+    articles::write(&inbox, count as u64);
+    println!();
+    println!("{count} articles");
+    yardstick(&inbox);
+    let read = yardstick(&inbox);
+    println!("  walk, read and BLAKE3, 2 threads      {:8.0} ms", millis(read));
+    let cold = Daemon::start(&inbox, &state);
+    println!(
+        "  cold start to ready                   {:8.0} ms   {:.1} times that; peak {:.0} MiB",
+        millis(cold.ready_after),
+        cold.ready_after.as_secs_f64() / read.as_secs_f64(),
+        cold.memory("VmHWM"),
+    );
+    drop(cold);
+    let mut daemon = Daemon::start(&inbox, &state);
+    println!("  warm start to ready                   {:8.0} ms", millis(daemon.ready_after));
+    let mut drops = Vec::new();
+    let mut bare = Vec::new();
+    for number in 0..DROPS {
+        drops.push(drop_one(&mut daemon, &inbox, &spool, 10_000_000 + number));
+        bare.push(append(&spool));
+    }
+    let bare = spread("a bare write and fsync of 100 KB", bare);
+    let median = spread("one dropped file, renamed to served", drops);
+    println!("  resident                              {:8.0} MiB", daemon.memory("VmRSS"));
+    (median, bare)
+}
+
+fn yardstick(inbox: &Path) -> Duration {
+    let begin = Instant::now();
+    let files: Vec<_> =
+        walkdir::WalkDir::new(inbox).into_iter().flatten().filter(|entry| entry.file_type().is_file()).collect();
+    let (one, two) = files.split_at(files.len() / 2);
+    std::thread::scope(|scope| {
+        for half in [one, two] {
+            scope.spawn(move || {
+                for file in half {
+                    std::hint::black_box(blake3::hash(&fs::read(file.path()).expect("readable")));
+                }
+            });
+        }
+    });
+    begin.elapsed()
+}
+
+/// From the rename to the first answer that has the article.
+fn drop_one(daemon: &mut Daemon, inbox: &Path, spool: &Path, number: u64) -> Duration {
+    let [top, source, leaf] = articles::category(number);
+    let key = [top, source, leaf].map(|name| encode(&name)).join("/");
+    let feed = format!("/category/{key}.rss");
+    let (_, etag, _) = daemon.get(&feed, "\"none\"");
+    let (from, to) = (spool.join("next.md"), inbox.join(articles::path(number)));
+    fs::create_dir_all(to.parent().expect("below the inbox")).expect("a writable folder");
+    fs::write(&from, articles::text(number)).expect("a writable folder");
+    let begin = Instant::now();
+    fs::rename(from, to).expect("one file system");
+    let mark = format!("{number}</title>");
+    loop {
+        let (status, _, body) = daemon.get(&feed, &etag);
+        if status == 200 && body.windows(mark.len()).any(|window| window == mark.as_bytes()) {
+            return begin.elapsed();
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20), "article {number} never came");
+    }
+}
+
+fn append(spool: &Path) -> Duration {
+    use std::io::Write;
+    let bytes = vec![7_u8; 100_000];
+    let mut file = fs::File::options().append(true).create(true).open(spool.join("append")).expect("a writable folder");
+    let begin = Instant::now();
+    file.write_all(&bytes).expect("writable");
+    file.sync_all().expect("writable");
+    begin.elapsed()
+}
+
+fn spread(what: &str, mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    let (median, p99) = (times[times.len() / 2], times[times.len() * 99 / 100]);
+    println!("  {what:<38}{:8.1} ms   p99 {:.1} ms", millis(median), millis(p99));
+    median
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+fn encode(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
+}

@@ -1,0 +1,167 @@
+//! What feed readers, browsers and operators get over HTTP.
+
+use std::io::Read;
+
+use crate::driver::{Place, article};
+
+const DATE: &str = "Mon, 11 Apr 2022 13:01:53 GMT";
+
+fn place() -> Place {
+    let place = Place::new();
+    let body = "<p>A body that is long enough to be worth a content coding.</p>".repeat(60);
+    place.write("one.md", article("One", DATE, &["news"], &body));
+    place
+}
+
+#[test]
+fn conditional_requests_are_honest() {
+    let place = place();
+    let daemon = place.serve_articles("", 1);
+    // Within the second of a change the header says the second before it, so that nobody misses a second change.
+    daemon.until("a later second", |daemon| {
+        let modified = daemon.get("/category/news.rss").header("last-modified").to_owned();
+        daemon.ask("GET", "/category/news.rss", &[("If-Modified-Since", &modified)]).status == 304
+    });
+    let full = daemon.get("/category/news.rss");
+    let (etag, modified) = (full.header("etag").to_owned(), full.header("last-modified").to_owned());
+    assert!(etag.starts_with('"') && etag.ends_with('"'), "{etag}");
+    let weak = format!("\"other\", W/{etag}");
+    for headers in [
+        vec![("If-None-Match", etag.as_str())],
+        vec![("If-None-Match", weak.as_str())],
+        vec![("If-None-Match", "*")],
+        vec![("If-Modified-Since", modified.as_str())],
+        vec![("If-Modified-Since", "Mon, 01 Jan 2035 00:00:00 GMT")],
+    ] {
+        let answer = daemon.ask("GET", "/category/news.rss", &headers);
+        assert_eq!((answer.status, answer.body.len()), (304, 0), "{headers:?}");
+        for name in ["etag", "last-modified", "cache-control", "vary"] {
+            assert_eq!(answer.header(name), full.header(name), "{name} for {headers:?}");
+        }
+    }
+    for headers in [
+        vec![("If-None-Match", "\"other\""), ("If-Modified-Since", modified.as_str())],
+        vec![("If-Modified-Since", "Mon, 01 Jan 2001 00:00:00 GMT")],
+        vec![("If-Modified-Since", "yesterday")],
+    ] {
+        assert_eq!(daemon.ask("GET", "/category/news.rss", &headers).body, full.body, "{headers:?}");
+    }
+    assert_eq!(daemon.ask("GET", "/category/news.rss", &[("If-Match", "\"other\"")]).status, 412);
+}
+
+#[test]
+fn head_is_get_without_the_body() {
+    let place = place();
+    let daemon = place.serve_articles("", 1);
+    let full = daemon.get("/all.atom");
+    let head = daemon.ask("HEAD", "/all.atom", &[]);
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    for name in ["etag", "last-modified", "content-length", "content-type", "cache-control"] {
+        assert_eq!(head.header(name), full.header(name), "{name}");
+    }
+}
+
+#[test]
+fn gzip_holds_the_same_bytes_and_has_an_etag_of_its_own() {
+    let place = place();
+    let daemon = place.serve_articles("", 1);
+    let plain = daemon.get("/all.rss");
+    let packed = daemon.ask("GET", "/all.rss", &[("Accept-Encoding", "gzip")]);
+    assert_eq!(packed.header("content-encoding"), "gzip");
+    assert!(packed.body.len() < plain.body.len() / 2);
+    assert_ne!(packed.header("etag"), plain.header("etag"));
+    assert!(packed.header("vary").to_ascii_lowercase().contains("accept-encoding"));
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(packed.body.as_slice()).read_to_end(&mut bytes).expect("gzip");
+    assert_eq!(bytes, plain.body);
+}
+
+#[test]
+fn wrong_requests_get_the_right_answer() {
+    let place = place();
+    let daemon = place.serve_articles("", 1);
+    for path in ["/nothing", "/tag/none.rss", "/category/", "/hub", "/article/00000000-0000-0000-0000-000000000000/"] {
+        let status = daemon.get(path).status;
+        assert_eq!(status, if path == "/category/" { 200 } else { 404 }, "{path}");
+    }
+    for path in [
+        "/../etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/category/%00.rss",
+        "/category/..%2f..%2f.rss",
+        "/-/../all.rss",
+    ] {
+        assert!(matches!(daemon.get(path).status, 400 | 404), "{path}");
+    }
+    let refused = daemon.ask("POST", "/all.rss", &[("Content-Length", "0")]);
+    assert_eq!(refused.status, 405);
+    assert!(refused.header("allow").contains("GET") && refused.header("allow").contains("HEAD"));
+    assert_eq!(daemon.get("/metrics").status, 404, "never on the public address");
+    assert_eq!(daemon.get("/healthz").status, 404, "never on the public address");
+}
+
+#[test]
+fn the_address_to_share_negotiates() {
+    let place = place();
+    let daemon = place.serve_articles("", 1);
+    let asked = |accept: &str| daemon.ask("GET", "/category/news", &[("Accept", accept)]);
+    assert_eq!(daemon.get("/category/news").header("content-type"), "application/rss+xml; charset=utf-8");
+    for (accept, media) in [
+        ("application/atom+xml", "application/atom+xml; charset=utf-8"),
+        ("application/feed+json, application/json;q=0.9", "application/feed+json"),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text/html; charset=utf-8"),
+        ("*/*", "application/rss+xml; charset=utf-8"),
+        ("application/rss+xml, text/html", "application/rss+xml; charset=utf-8"),
+    ] {
+        let answer = asked(accept);
+        assert_eq!((answer.status, answer.header("content-type")), (200, media), "{accept}");
+        assert!(answer.header("vary").to_ascii_lowercase().contains("accept"), "{accept}");
+    }
+    assert_eq!(asked("image/png").status, 406);
+}
+
+#[test]
+fn operators_have_an_address_of_their_own() {
+    let place = place();
+    place.write("bad.md", "---\ntitle: a: b\ndate: 2022-01-01\n---\nx\n");
+    let daemon = place.serve_articles("", 2);
+    daemon.get("/all.rss");
+    assert_eq!(daemon.admin("/healthz").status, 200);
+    let ready: serde_json::Value = serde_json::from_slice(&daemon.admin("/readyz").body).expect("JSON");
+    assert_eq!(ready["status"], "ok");
+    let problems = daemon.json("/problems.json");
+    let problem = &problems["problems"][0];
+    assert_eq!((problem["path"].as_str(), problem["line"].as_u64()), (Some("bad.md"), Some(2)));
+    for name in ["severity", "code", "column", "message", "help", "since"] {
+        assert!(!problem[name].is_null(), "{name} in {problem}");
+    }
+    let status = daemon.json("/status.json");
+    assert_eq!(
+        (status["ready"].as_bool(), status["articles"].as_u64(), status["problems"].as_u64()),
+        (Some(true), Some(2), Some(1))
+    );
+    assert_eq!(status["pid"].as_u64(), Some(u64::from(daemon.pid())));
+    let metrics = daemon.admin("/metrics");
+    for line in [
+        "feedmill_articles 2",
+        "feedmill_problems 1",
+        "feedmill_renders_total{format=\"rss\"} 1",
+        "feedmill_http_requests_total{class=\"feed\",status=\"200\"} 1",
+        "feedmill_config_last_reload_successful 1",
+    ] {
+        assert!(metrics.text().lines().any(|found| found == line), "{line} in {}", metrics.text());
+    }
+}
+
+#[test]
+fn a_feed_is_rendered_once_however_often_it_is_asked_for() {
+    let place = place();
+    let daemon = place.serve_articles("", 1);
+    for _ in 0..50 {
+        daemon.ask("GET", "/all.rss", &[("Accept-Encoding", "gzip")]);
+    }
+    let metrics = daemon.admin("/metrics");
+    for line in ["feedmill_renders_total{format=\"rss\"} 1", "feedmill_encodes_total{encoding=\"gzip\"} 1"] {
+        assert!(metrics.text().lines().any(|found| found == line), "{line} in {}", metrics.text());
+    }
+}

@@ -1,0 +1,7 @@
+//! The whole way from a dropped file to a feed, with the real binary.
+
+mod arrival;
+mod corpus;
+mod first;
+mod http;
+mod lifecycle;
