@@ -10,8 +10,6 @@ mod flight;
 mod heads;
 mod source;
 mod stamp;
-#[cfg(test)]
-mod tests;
 mod workers;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -414,3 +412,8 @@ impl Inner {
         Ok(Rendition { validators: plain.validators, coding, bytes })
     }
 }
+
+#[cfg(test)]
+pub(crate) mod memory;
+#[cfg(test)]
+mod tests;

@@ -221,8 +221,7 @@ fn builder() -> auto::Builder<TokioExecutor> {
         .header_read_timeout(None)
         // A client may close its side and still wait for the answer.
         .half_close(true)
-        .max_buf_size(HEADERS)
-        .pipeline_flush(true);
+        .max_buf_size(HEADERS);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -94,8 +94,13 @@ pub async fn answer(handler: &Handler, caller: &Caller, request: Request<Incomin
     let began = tally.access_log.then(Instant::now);
     let (parts, body) = request.into_parts();
     let (serving, number) = caller.activity.begin(parts.version == Version::HTTP_2);
-    if !body.is_end_stream() && !parts.headers.contains_key(EXPECT) {
-        let _ = tokio::time::timeout(BODY_TIME, drain(body)).await;
+    if !body.is_end_stream() {
+        // A client that waits for leave to send its body is not given it.
+        let whole =
+            !parts.headers.contains_key(EXPECT) && tokio::time::timeout(BODY_TIME, drain(body)).await.unwrap_or(false);
+        if !whole {
+            caller.activity.cut();
+        }
     }
     let (class, answer) = handler.answer(&parts).await;
     let Answer { status, headers, body } = answer;
@@ -119,12 +124,18 @@ pub async fn answer(handler: &Handler, caller: &Caller, request: Request<Incomin
     response
 }
 
-/// Reads and forgets a body, up to a limit.
-async fn drain(mut body: Incoming) {
+/// Reads and forgets a body, up to a limit; whether that was all of it.
+async fn drain(mut body: Incoming) -> bool {
     let mut left = BODY;
-    while let Some(Ok(frame)) = body.frame().await {
-        let Some(rest) = left.checked_sub(frame.data_ref().map_or(1, Bytes::len)) else { return };
-        left = rest;
+    loop {
+        match body.frame().await {
+            None => return true,
+            Some(Err(_)) => return false,
+            Some(Ok(frame)) => match left.checked_sub(frame.data_ref().map_or(1, Bytes::len)) {
+                None => return false,
+                Some(rest) => left = rest,
+            },
+        }
     }
 }
 

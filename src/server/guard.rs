@@ -20,6 +20,9 @@ const TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nCo
 /// The least speed of a client that reads, in bytes a second.
 const LEAST_SPEED: u64 = 100;
 
+/// How long and how much we read on from a client that was answered before it had said all.
+const LINGER: (Duration, usize) = (Duration::from_secs(1), 1024 * 1024);
+
 /// How long a connection may take for what.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -43,6 +46,8 @@ pub struct Activity {
     answered: AtomicU64,
     /// Whether the connection is HTTP/2, where bytes do not mean that a request has begun.
     http2: AtomicBool,
+    /// Whether a body was answered without having been read to its end.
+    cut: AtomicBool,
 }
 
 impl Activity {
@@ -54,7 +59,13 @@ impl Activity {
             serving: AtomicU32::new(0),
             answered: AtomicU64::new(0),
             http2: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
         }
+    }
+
+    /// Notes that a body was not read to its end.
+    pub fn cut(&self) {
+        self.cut.store(true, Ordering::Relaxed);
     }
 
     /// Notes that a request is being answered, until the result is dropped; and which number it has, from 1.
@@ -108,6 +119,8 @@ pub struct Guarded<S> {
     /// The window in which the speed of reading is measured, while the client does not take all.
     window: Option<Window>,
     written: u64,
+    /// How much may still be read before we close; `None` before closing began.
+    linger: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -128,6 +141,7 @@ impl<S> Guarded<S> {
             alarm: Box::pin(sleep_until(opened + limits.header)),
             window: None,
             written: 0,
+            linger: None,
             activity,
         }
     }
@@ -161,6 +175,14 @@ impl<S> Guarded<S> {
             }
             self.alarm.as_mut().reset(deadline);
         }
+    }
+
+    /// Whether the client was answered before it had said all.
+    fn is_unheard(&self) -> bool {
+        let activity = &*self.activity;
+        let begun = activity.begun.load(Ordering::Relaxed);
+        let half = self.heard.is_some_and(|(_, before)| before == begun);
+        !activity.http2.load(Ordering::Relaxed) && (half || activity.cut.load(Ordering::Relaxed))
     }
 
     /// Notes how much of `wanted` bytes the client took.
@@ -213,7 +235,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guarded<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         match Pin::new(&mut this.stream).poll_write(cx, buf) {
@@ -248,7 +270,34 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         Pin::new(&mut self.get_mut().stream).poll_flush(cx)
     }
 
+    /// Closes our side; then reads on for a moment where the client still speaks, because closing with bytes unread
+    /// resets the connection and takes the answer from the client (RFC 9112 section 9.6).
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        let this = self.get_mut();
+        let mut left = match this.linger {
+            Some(left) => left,
+            None => {
+                ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+                if !this.is_unheard() {
+                    return Poll::Ready(Ok(()));
+                }
+                this.alarm.as_mut().reset(Instant::now() + LINGER.0);
+                LINGER.1
+            }
+        };
+        loop {
+            let mut scratch = [0; 4096];
+            let mut scratch = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut this.stream).poll_read(cx, &mut scratch) {
+                Poll::Ready(Ok(())) if !scratch.filled().is_empty() && scratch.filled().len() <= left => {
+                    left -= scratch.filled().len();
+                }
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => {
+                    this.linger = Some(left);
+                    return this.alarm.as_mut().poll(cx).map(Ok);
+                }
+            }
+        }
     }
 }

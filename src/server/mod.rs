@@ -15,8 +15,6 @@ mod page;
 mod problems;
 mod respond;
 mod route;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,3 +154,6 @@ impl Bound {
         accept::stop(&phase, loops, &doors, settings.grace).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

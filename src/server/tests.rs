@@ -1,1 +1,0 @@
-//! The server over sockets, with documents from memory.
