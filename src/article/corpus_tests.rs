@@ -192,6 +192,44 @@ fn every_real_file_is_published_or_explained() {
     assert!(f64::from(published) >= 0.995 * f64::from(published + refused), "{lost:#?}");
 }
 
+/// Files cut short and files with bytes gone wrong, as half copies and bad disks leave them.
+#[test]
+fn damaged_files_are_read_or_explained() {
+    let Some(corpus) = shared("corpus") else { return };
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |below: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        usize::try_from(random % (below.max(1) as u64)).unwrap()
+    };
+    for path in files(&corpus).iter().step_by(79) {
+        let name = path.to_str().unwrap();
+        let bytes = fs::read(path).unwrap();
+        let bytes = &bytes[..bytes.len().min(12_000)];
+        for at in (0..bytes.len()).step_by(bytes.len() / 25 + 1) {
+            parse_at(name, &bytes[..at]);
+        }
+        for _ in 0..25 {
+            let mut damaged = bytes.to_vec();
+            for _ in 0..=next(4) {
+                // The front matter is where it hurts.
+                let at = if next(2) == 0 { next(damaged.len().min(400)) } else { next(damaged.len()) };
+                match next(4) {
+                    0 if !damaged.is_empty() => damaged[at] ^= 1 << next(8),
+                    1 if !damaged.is_empty() => drop(damaged.remove(at)),
+                    2 => damaged.insert(at, b"\n-:'\"#[]{}|\t\0\xff"[next(14)]),
+                    _ => {
+                        let line: Vec<u8> = damaged[at..].iter().copied().take(40).collect();
+                        damaged.splice(at..at, line);
+                    }
+                }
+            }
+            parse_at(name, &damaged);
+        }
+    }
+}
+
 #[test]
 fn dates_read_as_the_list_says() {
     let Some(list) = shared("dates/dates.jsonl") else { return };

@@ -71,7 +71,9 @@ pub(super) fn cut(text: &str) -> Front<'_> {
     };
     let bare = first.text.trim_end();
     let indent = bare.len() - bare.trim_start_matches(' ').len();
-    let found = if dashes(bare.trim_start_matches(' ')) && indent < 4 {
+    let found = if bare == "<!--" {
+        comment(text, first)
+    } else if dashes(bare.trim_start_matches(' ')) && indent < 4 {
         yaml(text, first, indent)
     } else if bare == "+++" {
         fenced(text, first, Dialect::Toml, |line| line == "+++")
@@ -120,7 +122,7 @@ fn yaml<'t>(text: &'t str, opening: Line<'t>, indent: usize) -> Option<Front<'t>
     let ends = |line: &Line<'_>| dashes(line.text) || line.text.trim_end_matches([' ', '\t']) == "...";
     let close = lines(text, opening.next).find(ends);
     let Some(close) = close else { return unclosed(text, opening.next, Dialect::Yaml, "---") };
-    if close.start == opening.next {
+    if text[opening.next..close.start].trim().is_empty() {
         // A doubled opening fence: the keys stand below the second one.
         let rest = lines(text, close.next).take_while(|line| !ends(line));
         if let Some(end) = lines(text, close.next).find(ends)
@@ -296,9 +298,18 @@ fn headers<'t>(text: &'t str, first: Line<'t>) -> Option<Front<'t>> {
     (known >= 2 || titled).then(|| front(text, Dialect::Headers, block, next))
 }
 
+/// Nikola's headers: `.. title: …` in a comment at the start.
+fn comment<'t>(text: &'t str, opening: Line<'t>) -> Option<Front<'t>> {
+    let close = lines(text, opening.next)
+        .find(|line| line.text.trim() == "-->" || !line.text.starts_with("..") && !line.text.trim().is_empty())?;
+    let block = opening.next..close.start;
+    let known = text[block.clone()].lines().filter_map(header_key).any(|key| fields::is_known(&key.to_lowercase()));
+    (close.text.trim() == "-->" && known).then(|| front(text, Dialect::Headers, block, close.next))
+}
+
 /// The key of a header line.
 pub(super) fn header_key(line: &str) -> Option<&str> {
-    let line = line.strip_prefix("[#]:").map_or(line, str::trim_start);
+    let line = line.strip_prefix("[#]:").or_else(|| line.strip_prefix(".. ")).map_or(line, str::trim_start);
     if line.starts_with([' ', '\t']) {
         return None;
     }

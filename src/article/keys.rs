@@ -273,7 +273,7 @@ fn headers(front: &Front<'_>) -> Outcome {
     for (at, line) in front.block.lines().enumerate() {
         let number = u32::try_from(at).ok().map(|at| at + front.first_line);
         if let Some(key) = front::header_key(line) {
-            let body = line.strip_prefix("[#]:").unwrap_or(line);
+            let body = line.strip_prefix("[#]:").or_else(|| line.strip_prefix("..")).unwrap_or(line);
             let value = body.split_once(':').map_or("", |(_, value)| value.trim());
             let value = match line.starts_with("[#]:") {
                 true => value.strip_prefix('(').and_then(|v| v.strip_suffix(')')).unwrap_or(value).trim(),

@@ -21,6 +21,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod text;
+mod values;
 
 use std::collections::BTreeMap;
 
@@ -253,7 +254,7 @@ pub fn parse(file: SourceFile<'_>, rules: &Rules) -> Parsed {
         parsed.problems.push(empty());
         return parsed;
     }
-    match charset::read(file.bytes, rules.charset) {
+    match charset::read(file.path, file.bytes, rules.charset) {
         Ok(decoded) => {
             parsed.problems = decoded.problems;
             read(file.path, &decoded.text, decoded.encoding, rules, &mut parsed);
@@ -337,7 +338,7 @@ fn read(path: &str, text: &str, encoding: &str, rules: &Rules, parsed: &mut Pars
         body,
         content: Hash::default(),
     };
-    article.content = content::hash(&article, &rules.ignore_changes);
+    article.content = content::hash(&article, &text[front.body_start..], &rules.ignore_changes);
     parsed.article = Some(article);
 }
 
@@ -346,6 +347,12 @@ fn cut<'t>(text: &'t str, parsed: &mut Parsed) -> Option<(Front<'t>, keys::Keys)
     let front = front::cut(text);
     match keys::read(&front) {
         keys::Outcome::Refused(problem) => {
+            // The body may have been taken for keys, where the closing fence is missing.
+            if let Some(shorter) = front::cut_before_prose(text, &front)
+                && let keys::Outcome::Keys(keys) = keys::read(&shorter)
+            {
+                return Some((shorter, keys));
+            }
             parsed.problems.push(problem);
             None
         }

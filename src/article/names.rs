@@ -61,6 +61,7 @@ const MONTHS: [&str; 12] = [
     "december dec dezember dez décembre decembre déc diciembre dic dicembre dezembro grudnia δεκ δεκεμβρίου декабря дек",
 ];
 
+#[rustfmt::skip]
 const WEEKDAYS: &str = "monday mon tuesday tues tue wednesday weds wed thursday thurs thur thu friday fri saturday sat sunday sun \
     montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag lundi mardi mercredi jeudi vendredi samedi dimanche \
     lunes martes miércoles miercoles jueves viernes sábado sabado domingo lunedì martedì mercoledì giovedì venerdì domenica \
@@ -69,6 +70,7 @@ const WEEKDAYS: &str = "monday mon tuesday tues tue wednesday weds wed thursday 
 const SHORT_WEEKDAYS: &str = "mo di mi do fr sa so lun mar mer jeu ven sam dim mié jue vie sáb dom gio ma wo vr za zo seg ter qua qui sex \
     δευ τρί τετ πέμ παρ σάβ κυρ κυρ пн вт ср чт пт сб вс";
 
+#[rustfmt::skip]
 const ZONES: &[(&str, i32)] = &[
     ("UTC", 0),
     ("GMT", 0),

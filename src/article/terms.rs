@@ -58,6 +58,12 @@ fn collect(value: &Value, at_blanks: bool, depth: u32, out: &mut Vec<String>) {
         Value::Map(_) => {
             if let Some(name) = ["name", "title"].iter().find_map(|key| value.get(key)).and_then(Value::as_str) {
                 push(name, out);
+            } else if depth > 0
+                && let Some([only]) = value.as_map()
+                && let Some(text) = only.value.as_str()
+            {
+                // `- Rust: a book` was meant as a name with a colon in it.
+                push(&format!("{}: {text}", only.key), out);
             }
         }
         Value::List(_) => {}
@@ -135,6 +141,16 @@ fn author(written: &str) -> Option<Author> {
                 });
             }
         }
+    }
+    // `Ann Other https://ann.example/`.
+    if let Some((name, last)) = line.rsplit_once(' ')
+        && let Some(url) = address::absolute(last)
+    {
+        return Some(Author {
+            name: name.trim_end_matches([',', '-', '–', ' ']).to_owned(),
+            email: None,
+            url: Some(url),
+        });
     }
     Some(Author { name: line, email: None, url: None })
 }

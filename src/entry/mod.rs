@@ -12,7 +12,7 @@ mod segment;
 
 use uuid::Uuid;
 
-pub use crate::article::{Article, Author, Hash, Markup, Media, Summary, Timestamp};
+pub use crate::article::{Article, Author, Body, Hash, Markup, Media, Summary, Timestamp};
 pub use document::{Document, Format, key_from_path, key_path};
 pub use identity::{EntryId, Namespace, Seed, normal_title, stem};
 pub use kept::{Codec, Kept};

@@ -28,9 +28,6 @@ mod template;
 mod text;
 mod tree;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -173,3 +170,6 @@ fn write(format: Format, channel: &Channel<'_>) -> Vec<u8> {
         Format::Json => json::render(channel),
     }
 }
+
+#[cfg(test)]
+mod tests;

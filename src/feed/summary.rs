@@ -43,8 +43,8 @@ pub(super) fn shortened(summary: &XmlText, graphemes: usize) -> XmlText {
     XmlText::line(&cut(summary.as_str(), graphemes))
 }
 
-/// The text of a body without what is no prose: code, and readings above characters. Where there is nothing else, all
-/// of its text.
+/// The text of a body without what is no prose: headings, code, and readings above characters. Where there is nothing
+/// else, all of its text.
 fn prose(clean: &CleanHtml) -> String {
     let mut out = String::new();
     let mut skipped = 0_usize;
@@ -65,7 +65,7 @@ fn prose(clean: &CleanHtml) -> String {
 }
 
 fn is_skipped(name: &str) -> bool {
-    matches!(name, "pre" | "rt" | "rp")
+    matches!(name, "pre" | "rt" | "rp" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6")
 }
 
 /// The text in one line, cut after a sentence or else between graphemes, with an ellipsis.

@@ -2,6 +2,7 @@
 
 mod cli;
 mod driver;
+mod feed;
 mod layers;
 mod program;
 mod readme;

@@ -1,7 +1,5 @@
 //! Pictures: the address that is meant, also where a script would have put it in place.
 
-use std::borrow::Cow;
-
 use super::refs;
 use super::token::Attributes;
 use crate::feed::link::Base;
@@ -71,10 +69,10 @@ impl<'a> Picture<'a> {
 }
 
 /// A `srcset` with absolute addresses; `None` where no candidate is left.
-pub(super) fn srcset(set: &Cow<'_, str>, base: &Base) -> Option<String> {
+pub(super) fn srcset(set: &str, base: &Base) -> Option<String> {
     let blank = |c: char| c.is_ascii_whitespace();
     let mut out = String::new();
-    let mut rest: &str = set;
+    let mut rest = set;
     loop {
         rest = rest.trim_start_matches(|c| blank(c) || c == ',');
         if rest.is_empty() {

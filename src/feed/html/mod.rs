@@ -45,11 +45,11 @@ pub(super) fn clean(body: &str, markup: Markup, base: &Base) -> CleanHtml {
     let html = to_html(body, markup);
     let mut html = tidy::tidy(&html, base);
     for _ in 0..ROUNDS {
-        let judged = legal(&allow::SANITISER.clean(html.trim()).to_string());
+        let judged = legal(&allow::SANITISER.clean(&html).to_string());
         if judged == html {
             return CleanHtml(html);
         }
-        html = tidy::tidy(judged.trim(), base);
+        html = tidy::tidy(&judged, base);
     }
     // Never seen; but if two readings of it never agree, its text is all that is safe.
     let mut words = String::from("<p>");

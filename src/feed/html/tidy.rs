@@ -29,6 +29,11 @@ pub(super) fn tidy(html: &str, base: &Base) -> String {
         tidy.token(token);
     }
     tidy.close_to(0);
+    let blank = |c: char| c.is_ascii_whitespace();
+    let end = tidy.out.trim_end_matches(blank).len();
+    tidy.out.truncate(end);
+    let start = tidy.out.len() - tidy.out.trim_start_matches(blank).len();
+    tidy.out.drain(..start);
     tidy.out
 }
 
@@ -140,6 +145,10 @@ impl Tidy<'_> {
         }
         self.revived = false;
         self.imply_ends(name);
+        // The start tag of `tbody` may be left out; a parser puts it in.
+        if name == "tr" && self.open.last().is_some_and(|open| open.name == "table") {
+            self.start("tbody", Attributes::default());
+        }
         if self.open.len() >= DEEPEST {
             self.unwritten.push(name);
             return;
@@ -351,10 +360,8 @@ impl Tidy<'_> {
             }
             "a" => self.end_within(&["a"], &["table", "td", "th", "caption"]),
             "rt" | "rp" => self.end_within(&["rt", "rp"], &["ruby"]),
-            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
-                if self.open.last().is_some_and(|open| is_heading(open.name)) {
-                    self.close_to(self.open.len() - 1);
-                }
+            name if is_heading(name) && self.open.last().is_some_and(|open| is_heading(open.name)) => {
+                self.close_to(self.open.len() - 1);
             }
             _ => {}
         }

@@ -4,7 +4,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::words::Words;
 use super::{Page, Time, local_key};
-use crate::entry::{ArticleMaterial, Document, Key, Kind};
+use crate::entry::{ArticleMaterial, Document, Key, Kind, normal_title};
 use crate::feed::channel::{self, Item};
 use crate::feed::link::absolute;
 use crate::feed::text::{self, XmlText};
@@ -18,7 +18,7 @@ pub(in crate::feed) fn article(renderer: &Renderer, material: &ArticleMaterial) 
     let settings = renderer.settings();
     let words = Words::of(settings);
     let item = channel::item(renderer, &material.entry)?;
-    let body = item.cleaned.html.as_str();
+    let body = without_title(item.cleaned.html.as_str(), &item.title);
     let own = absolute(settings, &Document::Article(item.entry.uuid));
     let language = item.language.as_ref().map(XmlText::as_str);
     let content = html! {
@@ -61,6 +61,17 @@ pub(in crate::feed) fn article(renderer: &Renderer, material: &ArticleMaterial) 
         kind: "article",
     };
     Ok(page.around(&content))
+}
+
+/// A body without a heading at its start that only says the title again.
+fn without_title<'a>(body: &'a str, title: &XmlText) -> &'a str {
+    let heading = body.strip_prefix("<h1>").and_then(|rest| rest.split_once("</h1>"));
+    match heading {
+        Some((heading, rest)) if normal_title(&crate::feed::html::text_of(heading)) == normal_title(title.as_str()) => {
+            rest.trim_start()
+        }
+        _ => body,
+    }
 }
 
 /// The name of a feed among others.

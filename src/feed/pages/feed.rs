@@ -30,7 +30,7 @@ pub(in crate::feed) fn feed(renderer: &Renderer, material: &FeedMaterial) -> Res
         (path(settings, key))
         h1 { (channel::name(key, settings)) }
         p .count { (words.count(material.count)) ", " (Time(material.updated, settings)) }
-        (subscribe(settings, key))
+        (subscribe(settings, key, words.what_is_a_feed))
         @if !children.is_empty() {
             section {
                 h2 { (words.narrower) }

@@ -21,7 +21,7 @@ pub(in crate::feed) fn index(material: &ListMaterial, settings: &Settings) -> Ve
     let empty = material.newest.is_empty() && material.rows.iter().all(|row| row.count == 0);
     let content = html! {
         h1 { (title) }
-        (subscribe(settings, &Key::all()))
+        (subscribe(settings, &Key::all(), words.what_is_here))
         @if empty {
             section .empty {
                 h2 { (words.empty) }

@@ -179,12 +179,12 @@ fn path(settings: &Settings, key: &Key) -> Markup {
 }
 
 /// The field with a feed's address to copy, and its formats.
-fn subscribe(settings: &Settings, key: &Key) -> Markup {
+fn subscribe(settings: &Settings, key: &Key, explanation: &str) -> Markup {
     let words = Words::of(settings);
     let address = address(settings, key);
     html! {
         div .subscribe {
-            p { (words.what_is_a_feed) }
+            p { (explanation) }
             p { label for="address" { (words.address) } }
             input #address type="url" readonly value=(address);
             p .formats {

@@ -14,6 +14,7 @@ pub(super) struct Words {
     pub(super) everything: &'static str,
     pub(super) made_by: &'static str,
     pub(super) what_is_a_feed: &'static str,
+    pub(super) what_is_here: &'static str,
     pub(super) address: &'static str,
     pub(super) formats: &'static str,
     pub(super) newest: &'static str,
@@ -47,6 +48,8 @@ const ENGLISH: Words = Words {
     made_by: "Made by feedmill.",
     what_is_a_feed: "This is a feed: a feed reader that knows its address shows you every new article, without an \
                      account and without mail. Copy the address into a reader of your choice.",
+    what_is_here: "Everything here can be subscribed to. Copy this address into a feed reader, and every new article \
+                   comes to you; each category, tag and author below has an address of its own.",
     address: "Address of this feed",
     formats: "Or one format alone:",
     newest: "Newest articles",
@@ -79,6 +82,7 @@ const CHINESE: Words = Words {
     everything: "全部文章",
     made_by: "由 feedmill 生成。",
     what_is_a_feed: "这是一个订阅源：把下面的地址复制到任何一个阅读器里，新文章就会自动送到你面前，不需要注册，也不需要邮箱。",
+    what_is_here: "这里的一切都可以订阅：把下面的地址复制到阅读器里，新文章就会自动送到你面前；下面的每个分类、标签和作者也都有自己的地址。",
     address: "订阅地址",
     formats: "也可以只用一种格式：",
     newest: "最新文章",

@@ -212,15 +212,12 @@ fn lists() -> Case {
     let tags = ListMaterial { rows: tags, totals: vec![(Kind::Tag, 500)], page: 2, pages: 3, newest: Vec::new() };
     let below: Vec<_> = rows.iter().filter(|row| row.key.names().len() == 2).cloned().collect();
     let below = ListMaterial { rows: below, totals: vec![(Kind::Category, 4)], page: 2, pages: 2, newest: Vec::new() };
-    let empty = ListMaterial { rows: vec![row("all", 0)], totals: Vec::new(), page: 1, pages: 1, newest: Vec::new() };
     let documents = vec![
         (Document::Index, Material::List(index.clone())),
         (Document::Opml, Material::List(index)),
         (Document::List(Kind::Tag, 2), Material::List(tags)),
         (Document::List(Kind::Category, 2), Material::List(below)),
         (Document::Robots, Material::Fixed),
-        // Not a path of its own: the index of a site that has nothing yet.
-        (Document::List(Kind::Dir, 1), Material::List(empty)),
     ];
     Case { name: "lists", settings: settings(), documents }
 }
