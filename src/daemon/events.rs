@@ -367,8 +367,7 @@ impl Loop {
                 self.lose_root(why);
             }
             Ok(root) => {
-                let place = *self.shared.place.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                if place == Some(root.place) && !self.clockwork.gone || self.clockwork.adopting {
+                if self.shared.place() == Some(root.place) && !self.clockwork.gone || self.clockwork.adopting {
                     return Ok(());
                 }
                 if self.renditions.is_none() {
