@@ -6,11 +6,10 @@ use std::sync::LazyLock;
 use ammonia::{Builder, UrlRelative};
 
 /// Elements with the attributes that they may have besides [`ANYWHERE`], sorted by name.
-const ELEMENTS: [(&str, &[&str]); 74] = [
+const ELEMENTS: [(&str, &[&str]); 73] = [
     ("a", &["href", "hreflang"]),
     ("abbr", &[]),
     ("article", &[]),
-    ("aside", &[]),
     ("audio", &["src", "controls"]),
     ("b", &[]),
     ("bdi", &[]),

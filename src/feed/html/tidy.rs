@@ -166,6 +166,7 @@ impl Tidy<'_> {
         let name = name.to_ascii_lowercase();
         match name.as_str() {
             "image" => self.start("img", attributes),
+            name if is_block(name) => self.start("div", Attributes::default()),
             "embed" => self.player(attributes),
             "annotation" | "annotation-xml" | "button" | "canvas" | "head" | "object" | "select" | "svg"
             | "template" => self.dropping = Some((name, 1)),
@@ -195,6 +196,10 @@ impl Tidy<'_> {
                 seen.push(name);
                 self.attribute(name, value);
             }
+        }
+        // Without it, readers aloud spell the address.
+        if !seen.contains(&"alt") {
+            self.push_attribute("alt", "");
         }
         self.out.push('>');
         self.revived = picture.revived;
@@ -323,7 +328,8 @@ impl Tidy<'_> {
     }
 
     fn end(&mut self, name: &str) {
-        let Some(element) = Element::of(name) else { return };
+        let div = Element::of("div").filter(|_| is_block(&name.to_ascii_lowercase()));
+        let Some(element) = Element::of(name).or(div) else { return };
         let name = element.name;
         if let Some(at) = self.unwritten.iter().rposition(|&unwritten| unwritten == name) {
             self.unwritten.remove(at);
@@ -390,6 +396,26 @@ impl Tidy<'_> {
         self.unwritten.clear();
     }
 
+    /// A link that has neither text nor a title, but a picture without words, is called after where it leads.
+    fn name_link(&mut self, open: &Open) {
+        let silent = |token: Token<'_>| match token {
+            Token::Text(text) => is_blank(text),
+            Token::Start("img", attributes) => {
+                !attributes.into_iter().any(|(name, alt)| name == "alt" && !is_blank(alt))
+            }
+            _ => true,
+        };
+        let start_tag = &self.out[open.start..open.content];
+        if start_tag.contains(" title=\"") || !Tokens::new(&self.out[open.content..]).all(silent) {
+            return;
+        }
+        let href = start_tag.split_once("href=\"").and_then(|(_, rest)| rest.split_once('"'));
+        let Some((href, _)) = href else { return };
+        let title = format!(" title=\"{}\"", last_name(href));
+        let end = " rel=\"noopener noreferrer\">".len();
+        self.out.insert_str(open.content - end, &title);
+    }
+
     fn close(&mut self, open: &Open) {
         let content = &self.out[open.content..];
         if is_wrapper(open.name) && is_blank(content) {
@@ -399,6 +425,10 @@ impl Tidy<'_> {
             self.out.push_str(&blank);
             return;
         }
+        if open.name == "a" {
+            self.name_link(open);
+        }
+        let content = &self.out[open.content..];
         let start_tag = &self.out[open.start..open.content];
         let empty = match open.name {
             "video" | "audio" => !start_tag.contains(" src=\"") && !content.contains("<source"),
@@ -415,6 +445,31 @@ impl Tidy<'_> {
     }
 }
 
+/// Blocks that are not published, but whose content must not run into what stands beside them.
+fn is_block(name: &str) -> bool {
+    matches!(
+        name,
+        "address"
+            | "aside"
+            | "dialog"
+            | "dir"
+            | "fieldset"
+            | "form"
+            | "hgroup"
+            | "listing"
+            | "main"
+            | "menu"
+            | "nav"
+            | "search"
+    )
+}
+
+/// The last name in an address, else its host; still percent-encoded.
+fn last_name(address: &str) -> &str {
+    let path = address.split(['?', '#']).next().unwrap_or(address);
+    path.trim_end_matches('/').rsplit('/').next().unwrap_or(path)
+}
+
 fn is_heading(name: &str) -> bool {
     matches!(name, "h1" | "h2" | "h3" | "h4" | "h5" | "h6")
 }
@@ -425,7 +480,6 @@ fn ends_paragraph(name: &str) -> bool {
         || matches!(
             name,
             "article"
-                | "aside"
                 | "blockquote"
                 | "center"
                 | "dd"
@@ -488,7 +542,6 @@ fn is_wrapper(name: &str) -> bool {
         || matches!(
             name,
             "article"
-                | "aside"
                 | "blockquote"
                 | "center"
                 | "details"

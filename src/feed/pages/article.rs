@@ -3,7 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::words::Words;
-use super::{Page, Time, local_key};
+use super::{Page, Time, local_key, outline};
 use crate::entry::{ArticleMaterial, Document, Key, Kind, normal_title};
 use crate::feed::channel::{self, Item};
 use crate::feed::link::absolute;
@@ -32,7 +32,7 @@ pub(in crate::feed) fn article(renderer: &Renderer, material: &ArticleMaterial) 
             @if let Some(image) = item.image.as_deref().filter(|image| !holds(body, image)) {
                 img .head src=(image) alt="" referrerpolicy="no-referrer";
             }
-            div .body { (PreEscaped(body)) }
+            div .body { (PreEscaped(outline::fitted(body))) }
             (attachments(&item, words))
             (tags(&item, &material.keys, settings))
             @if item.link != own {
@@ -74,9 +74,14 @@ fn without_title<'a>(body: &'a str, title: &XmlText) -> &'a str {
     }
 }
 
-/// The name of a feed among others.
-fn name(key: &Key, settings: &Settings) -> XmlText {
-    if key.kind() == Kind::All { XmlText::line(Words::of(settings).everything) } else { channel::name(key, settings) }
+/// The name of a feed among others of all kinds.
+fn name(key: &Key, settings: &Settings) -> Markup {
+    let words = Words::of(settings);
+    match key.kind() {
+        Kind::All => html! { (words.everything) },
+        Kind::Mix => html! { (channel::name(key, settings)) },
+        kind => html! { (words.kind_of_one(kind)) (words.colon) (channel::description(key, settings)) },
+    }
 }
 
 fn byline(item: &Item<'_>, settings: &Settings) -> Markup {
@@ -123,7 +128,7 @@ fn tags(item: &Item<'_>, keys: &[Key], settings: &Settings) -> Markup {
     html! {
         @if !tags.is_empty() {
             p .tags {
-                (words.tags) ":"
+                (words.tags) (words.colon)
                 @for tag in tags {
                     " "
                     @match keys.iter().find(|key| key.kind() == Kind::Tag && key.names() == tag.names) {

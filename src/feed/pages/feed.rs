@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::index::row_list;
 use super::words::Words;
-use super::{Page, Time, local, path, subscribe};
+use super::{Page, Time, heading, local, path, subscribe};
 use crate::entry::{Document, FeedMaterial, FeedRow};
 use crate::feed::channel::{self, Item};
 use crate::feed::link::absolute;
@@ -28,8 +28,8 @@ pub(in crate::feed) fn feed(renderer: &Renderer, material: &FeedMaterial) -> Res
     let children: Vec<&FeedRow> = material.children.iter().collect();
     let content = html! {
         (path(settings, key))
-        h1 { (channel::name(key, settings)) }
-        p .count { (words.count(material.count)) ", " (Time(material.updated, settings)) }
+        h1 { (heading(settings, key)) }
+        p .count { (words.count(material.count)) " · " (Time(material.updated, settings)) }
         (subscribe(settings, key, words.what_is_a_feed))
         @if !children.is_empty() {
             section {

@@ -7,6 +7,7 @@ mod article;
 mod feed;
 mod index;
 mod list;
+mod outline;
 mod words;
 
 use maud::{DOCTYPE, Markup, Render, html};
@@ -172,9 +173,17 @@ fn path(settings: &Settings, key: &Key) -> Markup {
                 @for above in &broader {
                     li { a href=(local_key(settings, above)) { (channel::name(above, settings)) } }
                 }
-                li aria-current="page" { (channel::name(key, settings)) }
+                li aria-current="page" { (heading(settings, key)) }
             }
         }
+    }
+}
+
+/// What a feed's page is headed with: the site's name stands above it already.
+fn heading(settings: &Settings, key: &Key) -> XmlText {
+    match key.kind() {
+        Kind::All => XmlText::line(Words::of(settings).everything),
+        _ => channel::name(key, settings),
     }
 }
 

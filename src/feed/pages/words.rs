@@ -36,7 +36,9 @@ pub(super) struct Words {
     pub(super) file_name: &'static str,
     article: &'static str,
     articles: &'static str,
+    pub(super) colon: &'static str,
     kinds: [&'static str; 7],
+    one_of_kind: [&'static str; 7],
 }
 
 const ENGLISH: Words = Words {
@@ -71,7 +73,9 @@ const ENGLISH: Words = Words {
     file_name: "hello.md",
     article: "article",
     articles: "articles",
+    colon: ": ",
     kinds: ["All", "Categories", "Tags", "Authors", "Languages", "Folders", "Mixes"],
+    one_of_kind: ["All", "Category", "Tag", "Author", "Language", "Folder", "Mix"],
 };
 
 const CHINESE: Words = Words {
@@ -104,7 +108,9 @@ const CHINESE: Words = Words {
     file_name: "hello.md",
     article: "篇文章",
     articles: "篇文章",
+    colon: "：",
     kinds: ["全部", "分类", "标签", "作者", "语言", "文件夹", "组合"],
+    one_of_kind: ["全部", "分类", "标签", "作者", "语言", "文件夹", "组合"],
 };
 
 impl Words {
@@ -116,12 +122,21 @@ impl Words {
 
     /// What the keys of a kind are called.
     pub(super) fn kind(&self, kind: Kind) -> &'static str {
-        let at = Kind::ALL.iter().position(|&known| known == kind).unwrap_or_default();
-        self.kinds[at]
+        self.kinds[place(kind)]
+    }
+
+    /// What one of them is called.
+    pub(super) fn kind_of_one(&self, kind: Kind) -> &'static str {
+        self.one_of_kind[place(kind)]
     }
 
     /// So many articles.
     pub(super) fn count(&self, count: u64) -> String {
         format!("{count} {}", if count == 1 { self.article } else { self.articles })
     }
+}
+
+/// The place of a kind in the lists above.
+fn place(kind: Kind) -> usize {
+    Kind::ALL.iter().position(|&known| known == kind).unwrap_or_default()
 }

@@ -11,14 +11,7 @@ use feedmill::entry::{
 };
 use feedmill::feed::{Content, Renderer, Settings};
 
-fn shared(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!("skipped: there is no ../shared/{name}");
-    None
-}
+use crate::driver::shared;
 
 fn settings() -> Settings {
     Settings {
