@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::Exit;
 use super::args::{self, Report};
-use super::console::{BOLD, Console};
+use super::console::{BOLD, Console, counted};
 use crate::catalog::Lock;
 use crate::client;
 use crate::config::Config;
@@ -36,7 +36,8 @@ pub fn status(args: &args::Status, config: &Config, console: &mut Console) -> Ex
         }
     };
     match args.output {
-        Report::Json => console.result(&format!("{status}\n")),
+        // As the daemon wrote it.
+        Report::Json => console.result(&format!("{}\n", String::from_utf8_lossy(&answer.body).trim_end())),
         Report::Human => console.result(&human(&status)),
     }
     let well = status["ready"] == Json::Bool(true) && status["reload_ok"] != Json::Bool(false);
@@ -104,11 +105,11 @@ fn human(status: &Json) -> String {
     for why in status["why"].as_array().into_iter().flatten() {
         rows.push(("", text(why)));
     }
-    let articles = format!("{} in {} feeds", number("articles"), number("feeds"));
-    rows.push(("articles", articles));
-    rows.push(("problems", format!("{} files", number("problems"))));
-    rows.push(("held", format!("{} files, as their authors asked", number("held"))));
-    rows.push(("excluded", format!("{} files, by name", number("excluded"))));
+    let files = |name: &str| counted(number(name), "file", "files");
+    rows.push(("articles", format!("{} in {}", number("articles"), counted(number("feeds"), "feed", "feeds"))));
+    rows.push(("problems", files("problems")));
+    rows.push(("held", format!("{}, as their authors asked", files("held"))));
+    rows.push(("excluded", format!("{}, by name", files("excluded"))));
     rows.push(("public", text(&status["addresses"]["http"])));
     rows.push(("admin", text(&status["addresses"]["admin"])));
     rows.push(("success", text(&status["last_success"])));
