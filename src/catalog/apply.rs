@@ -185,13 +185,20 @@ impl Work<'_> {
                 row.put(self.connection)?;
                 note(problems, why);
             }
-            None => self.release(&mut row, article, seed)?,
+            None => self.release(&mut row, article, seed, Some(file.fingerprint.ctime / 1_000_000_000))?,
         }
         Ok(entry)
     }
 
-    /// Shows an entry for the first time: it gets id, sequence, position and archive pages.
-    pub(super) fn release(&mut self, row: &mut EntryRow, article: &Article, seed: Seed) -> Result<(), Error> {
+    /// Shows an entry for the first time: it gets id, sequence, position and archive pages. `inode_changed`: when the
+    /// file came to be as it is, where the entry is released because of that file.
+    pub(super) fn release(
+        &mut self,
+        row: &mut EntryRow,
+        article: &Article,
+        seed: Seed,
+        inode_changed: Option<Seconds>,
+    ) -> Result<(), Error> {
         let mut seed = seed;
         let mut id = self.settings.namespace.entry_id(&seed);
         while EntryRow::find(self.connection, "e.id = ?1 AND e.entry <> ?2", rusqlite::params![id.as_str(), row.entry])?
@@ -209,7 +216,8 @@ impl Work<'_> {
                 .prepare_cached("SELECT ifnull(max(sequence), 0) + 1 FROM entry")?
                 .query_row([], |row| row.get(0))?,
         );
-        row.position = Some(self.late.position(self.connection, published, self.at())?);
+        row.position =
+            Some(self.late.position(self.connection, published, inode_changed, self.now.wall.timestamp())?);
         row.published = Some(published);
         row.updated = Some(own.unwrap_or(published));
         row.state = State::Shown;
@@ -253,7 +261,7 @@ impl Work<'_> {
                         row.put(self.connection)?;
                         note(problems, why);
                     }
-                    None => self.release(&mut row, article, seed)?,
+                    None => self.release(&mut row, article, seed, None)?,
                 }
             }
             (State::Shown, Some(why)) if why.code != Code::Future => {
@@ -500,7 +508,7 @@ impl Work<'_> {
             (State::Held, None) => {
                 self.describe(&mut row, &article);
                 let seed = Seed::of(&article, &row.path);
-                self.release(&mut row, &article, seed)?;
+                self.release(&mut row, &article, seed, None)?;
             }
             (_, why) => {
                 self.describe(&mut row, &article);

@@ -24,29 +24,42 @@ const LATE: i64 = 48 * 3600;
 /// … but only so many in one second: the rest is an archive being copied in.
 const LATE_A_SECOND: u32 = 20;
 
+/// What was there when the catalog was made but too young to be read belongs to the first scan, if it comes this soon.
+const FIRST_SCAN: i64 = 600;
+
 /// From this many entries on, all of them missing means that the inbox is.
 const ALL_MISSING: i64 = 20;
 
 /// How many late arrivals were put on top in this second.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Late {
+    /// When the catalog was made.
+    created: Seconds,
     second: Seconds,
     given: u32,
 }
 
 impl Late {
-    /// The position of an article that is released now.
+    /// None was put on top yet.
+    pub(super) fn new(connection: &Connection) -> Result<Late, Error> {
+        let created = meta(connection, "created")?.and_then(|at| at.parse().ok()).unwrap_or(Seconds::MIN);
+        Ok(Late { created, second: Seconds::MIN, given: 0 })
+    }
+
+    /// The position of an article that is released now. `inode_changed`: when its file came to be as it is.
     pub(super) fn position(
         &mut self,
         connection: &Connection,
         published: Seconds,
+        inode_changed: Option<Seconds>,
         now: Seconds,
     ) -> Result<Seconds, Error> {
-        if published >= now - LATE {
+        let of_first_scan = inode_changed.is_some_and(|at| at <= self.created) && now <= self.created + FIRST_SCAN;
+        if published >= now - LATE || of_first_scan {
             return Ok(published);
         }
         if self.second != now {
-            *self = Late { second: now, given: 0 };
+            (self.second, self.given) = (now, 0);
         }
         if self.given >= LATE_A_SECOND {
             return Ok(published);
@@ -231,7 +244,7 @@ impl Work<'_> {
         }
         self.drop_note(&row.path, Code::Future)?;
         let seed = Seed::of(&kept.article, &row.path);
-        self.release(&mut row, &kept.article, seed)
+        self.release(&mut row, &kept.article, seed, None)
     }
 
     fn expire(&mut self, entry: i64) -> Result<(), Error> {

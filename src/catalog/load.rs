@@ -92,6 +92,7 @@ pub(super) fn load(
     loading.finish()?;
     connection.execute_batch(INDEXES)?;
     set_meta(&connection, "site_id", settings.site_id.as_deref())?;
+    set_meta(&connection, "created", Some(&now.wall.timestamp().to_string()))?;
     connection.execute_batch("COMMIT")?;
     connection.pragma_update(None, "user_version", VERSION)?;
     connection.close().map_err(|(_, e)| e)?;

@@ -249,11 +249,11 @@ impl Catalog {
         let mut catalog = Catalog {
             rules: rules(&settings),
             next_due: due::next(&connection)?,
+            late: due::Late::new(&connection)?,
             path,
             settings,
             connection,
             readers,
-            late: due::Late::default(),
             waits: due::Waits::default(),
             reparsed: 0,
         };

@@ -23,6 +23,8 @@ struct Text {
     id: Option<&'static str>,
     draft: bool,
     expires: Option<i64>,
+    /// When the file came to be, by its inode.
+    changed: i64,
 }
 
 fn text(title: &'static str, date: i64) -> Text {
@@ -35,6 +37,7 @@ fn text(title: &'static str, date: i64) -> Text {
         id: None,
         draft: false,
         expires: None,
+        changed: START + 1,
     }
 }
 
@@ -80,7 +83,7 @@ impl Text {
         let bytes = self.bytes();
         Change::Seen(Box::new(SeenFile {
             path: path.to_owned(),
-            fingerprint: Fingerprint { size: bytes.len() as u64, mtime: 0, ctime: 0, inode },
+            fingerprint: Fingerprint { size: bytes.len() as u64, mtime: 0, ctime: self.changed * 1_000_000_000, inode },
             hash: *blake3::hash(&bytes).as_bytes(),
             kept: Kept::new(&bytes),
             parsed: Parsed { article: Some(self.article()), problems: Vec::new(), origins: BTreeMap::new() },
@@ -606,6 +609,15 @@ fn late_arrivals_come_on_top_but_not_a_flood_of_them() {
     desk.apply(changes);
     let positions: Vec<i64> = desk.feed("all").iter().map(|e| e.position.timestamp()).collect();
     assert_eq!(positions.iter().filter(|&&at| at < START - DAY).count(), 5);
+}
+
+#[test]
+fn what_was_there_at_the_first_scan_is_not_late() {
+    let mut desk = Desk::new();
+    desk.write("new.md", &text("New", START - 60));
+    desk.pass(5);
+    desk.write("old.md", &Text { changed: START, ..text("Old", START - 30 * DAY) });
+    assert_eq!(desk.titles("all"), ["New", "Old"]);
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub fn text(number: u64) -> String {
     let mut numbers = Numbers(number);
     let [top, source, leaf] = category(number);
     let title = numbers.words(8);
-    let date = chrono::DateTime::from_timestamp(1_640_000_000 + (number as i64) * 300, 0).unwrap_or_default();
+    let date = chrono::DateTime::from_timestamp(1_640_000_000 + (number % 400_000) as i64 * 300, 0).unwrap_or_default();
     let mut text = format!(
         "\n---\ntitle: '{title} {number}'\ncategories: \n - {top}\n - {source}\n - {leaf}\n\
          headimg: 'https://img.example/{number}.jpg'\nauthor: {source}\ncomments: false\ndate: {}\n\
