@@ -10,7 +10,7 @@ use regex::Regex;
 use super::{Markup, Noise, text};
 
 /// How far `text_bytes` counts.
-const MAX_TEXT_BYTES: u32 = 4096;
+const MAX_TEXT_BYTES: u32 = 1024;
 /// How far a heading is looked for.
 const MAX_HEADING_BYTES: usize = 64 * 1024;
 

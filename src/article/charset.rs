@@ -23,21 +23,31 @@ pub(super) struct Decoded<'a> {
 }
 
 /// Reads a file's text; an error where it is none.
-pub(super) fn read<'a>(bytes: &'a [u8], configured: Option<&'static Encoding>) -> Result<Decoded<'a>, Diagnostic> {
+pub(super) fn read<'a>(
+    path: &str,
+    bytes: &'a [u8],
+    configured: Option<&'static Encoding>,
+) -> Result<Decoded<'a>, Diagnostic> {
     let mut problems = Vec::new();
     let encoding = if let Some((encoding, _)) = byte_order_mark(bytes) {
         encoding
-    } else if let Err(error) = std::str::from_utf8(bytes) {
-        if looks_binary(bytes) {
-            return Err(not_text("the file holds binary data"));
-        }
-        choose(bytes, error.valid_up_to(), configured, &mut problems)
-    } else if let Some(reason) = too_many_nuls(bytes) {
-        return Err(not_text(reason));
+    } else if let Some(wide) = configured.filter(|e| [UTF_16LE, UTF_16BE].contains(e) && bytes.contains(&0)) {
+        // Somebody said so; without it, NUL bytes are no text.
+        wide.name()
     } else {
-        UTF_8.name()
+        match std::str::from_utf8(bytes) {
+            // Nearly every file: its bytes are its text.
+            Ok(text) if is_clean(bytes) => {
+                return Ok(Decoded { text: Cow::Borrowed(text), encoding: UTF_8.name(), problems });
+            }
+            Ok(_) => match too_many_nuls(bytes) {
+                Some(reason) => return Err(not_text(reason)),
+                None => UTF_8.name(),
+            },
+            Err(_) if looks_binary(bytes) => return Err(not_text("the file holds binary data")),
+            Err(error) => choose(bytes, error.valid_up_to(), path, configured, &mut problems),
+        }
     };
-
     let decoded = decode_counting(bytes, encoding);
     if decoded.text.trim().is_empty() && bytes.iter().any(|b| !b.is_ascii_whitespace()) && decoded.lost > 0 {
         return Err(not_text("the file holds no characters"));
@@ -88,6 +98,7 @@ fn byte_order_mark(bytes: &[u8]) -> Option<(&'static str, usize)> {
 fn choose(
     bytes: &[u8],
     valid_up_to: usize,
+    path: &str,
     configured: Option<&'static Encoding>,
     problems: &mut Vec<Diagnostic>,
 ) -> &'static str {
@@ -112,13 +123,33 @@ fn choose(
     }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(bytes, true);
-    let encoding = widened(detector.guess(None, Utf8Detection::Deny));
+    // A handful of characters fits several encodings alike; the file's own name may tell the script.
+    let few = bytes.iter().filter(|b| !b.is_ascii()).count() < FEW;
+    let country = if few { script_of(path) } else { None };
+    let encoding = widened(detector.guess(country, Utf8Detection::Deny));
     problems.push(
         Diagnostic::new(Code::CharsetGuessed, format!("the file is not UTF-8; it was read as {}", encoding.name()))
             .at(line, column)
             .help("save the file as UTF-8, or name the encoding in `articles.charset`"),
     );
     encoding.name()
+}
+
+/// So many bytes beyond ASCII are too few to tell one encoding of East Asia from another.
+const FEW: usize = 24;
+
+/// A country whose script a name is written in, as the detector takes it.
+fn script_of(name: &str) -> Option<&'static [u8]> {
+    let has = |range: std::ops::RangeInclusive<char>| name.chars().any(|c| range.contains(&c));
+    if has('\u{3040}'..='\u{30ff}') {
+        Some(b"jp")
+    } else if has('\u{ac00}'..='\u{d7a3}') {
+        Some(b"kr")
+    } else if has('\u{4e00}'..='\u{9fff}') {
+        Some(b"cn")
+    } else {
+        None
+    }
 }
 
 /// GB18030 holds all of GBK, and detectors name the smaller one.
@@ -247,7 +278,7 @@ fn decode_counting<'a>(bytes: &'a [u8], encoding: &str) -> Counted<'a> {
 
 /// Whether UTF-8 bytes are the text as they stand: no NUL, no CR, no mark after blank lines.
 fn is_clean(bytes: &[u8]) -> bool {
-    !bytes.iter().any(|b| matches!(b, 0 | b'\r')) && !bytes.trim_ascii_start().starts_with(b"\xEF\xBB\xBF")
+    !bytes.contains(&0) && !bytes.contains(&b'\r') && !bytes.trim_ascii_start().starts_with(b"\xEF\xBB\xBF")
 }
 
 struct Sink {

@@ -163,12 +163,10 @@ impl Cursor<'_> {
             let zone = ahead.offset(sign)?;
             *self = ahead;
             // Go writes the name behind the offset; the offset is exact, whatever the name says.
-            ahead.spaces();
+            let apart = ahead.spaces();
             let name = ahead.word();
-            if !name.is_empty()
-                && ahead.rest.is_empty()
-                && (names::zone(name).is_some() || name.bytes().all(|b| b.is_ascii_uppercase()))
-            {
+            let is_name = names::zone(name).is_some() || name.bytes().all(|b| b.is_ascii_uppercase());
+            if apart && !name.is_empty() && is_name && ahead.rest.is_empty() {
                 *self = ahead;
             }
             return Ok(Some(zone));

@@ -3,7 +3,7 @@
 use super::{Article, Field, Hash, Noise, Summary, body};
 
 /// Hashes an article. Each part is preceded by its length, so that no two articles run together to the same bytes.
-pub(super) fn hash(article: &Article, noise: &[Noise]) -> Hash {
+pub(super) fn hash(article: &Article, body: &str, noise: &[Noise]) -> Hash {
     let mut parts = Parts { hasher: blake3::Hasher::new(), noise };
     parts.field(Field::Title, [article.title.as_str()]);
     parts.field(Field::Id, article.explicit_id.as_deref());
@@ -19,8 +19,12 @@ pub(super) fn hash(article: &Article, noise: &[Noise]) -> Hash {
     parts.field(Field::Tags, article.tags.iter().map(String::as_str));
     parts.field(Field::Language, article.language.as_deref());
     match &article.summary {
-        // What stands before the mark is the body's; where it stands is not.
-        Some(Summary::BodyUntil(end)) => parts.field(Field::Summary, [end.to_string().as_str()]),
+        // The text and not the place, which noise before it would move.
+        Some(Summary::BodyUntil(end)) => {
+            let before = body::hash(body.get(..*end).unwrap_or(body), noise);
+            parts.field(Field::Summary, []);
+            parts.hasher.update(&before);
+        }
         Some(Summary::Text(text)) => parts.field(Field::Summary, ["text", text]),
         None => parts.field(Field::Summary, []),
     }

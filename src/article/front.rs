@@ -122,7 +122,7 @@ fn yaml<'t>(text: &'t str, opening: Line<'t>, indent: usize) -> Option<Front<'t>
     let ends = |line: &Line<'_>| dashes(line.text) || line.text.trim_end_matches([' ', '\t']) == "...";
     let close = lines(text, opening.next).find(ends);
     let Some(close) = close else { return unclosed(text, opening.next, Dialect::Yaml, "---") };
-    if close.start == opening.next {
+    if text[opening.next..close.start].trim().is_empty() {
         // A doubled opening fence: the keys stand below the second one.
         let rest = lines(text, close.next).take_while(|line| !ends(line));
         if let Some(end) = lines(text, close.next).find(ends)

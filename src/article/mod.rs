@@ -254,7 +254,7 @@ pub fn parse(file: SourceFile<'_>, rules: &Rules) -> Parsed {
         parsed.problems.push(empty());
         return parsed;
     }
-    match charset::read(file.bytes, rules.charset) {
+    match charset::read(file.path, file.bytes, rules.charset) {
         Ok(decoded) => {
             parsed.problems = decoded.problems;
             read(file.path, &decoded.text, decoded.encoding, rules, &mut parsed);
@@ -338,7 +338,7 @@ fn read(path: &str, text: &str, encoding: &str, rules: &Rules, parsed: &mut Pars
         body,
         content: Hash::default(),
     };
-    article.content = content::hash(&article, &rules.ignore_changes);
+    article.content = content::hash(&article, &text[front.body_start..], &rules.ignore_changes);
     parsed.article = Some(article);
 }
 

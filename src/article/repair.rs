@@ -82,7 +82,7 @@ fn read_piece(piece: &Piece<'_>, front: &Front<'_>, keys: &mut Keys) {
 }
 
 /// A piece that is no YAML: key, value, and what stands below.
-fn loose_piece(piece: &Piece<'_>, at: (u32, u32), offset: u32, front: &Front<'_>, keys: &mut Keys) {
+fn loose_piece<'b>(piece: &Piece<'b>, at: (u32, u32), offset: u32, front: &Front<'_>, keys: &mut Keys) {
     let first = piece.lines[0];
     let Some((key, value_at)) = split(first) else {
         report(
@@ -95,6 +95,24 @@ fn loose_piece(piece: &Piece<'_>, at: (u32, u32), offset: u32, front: &Front<'_>
         return;
     };
     let value = first[value_at..].trim();
+    if let Some(at) = misplaced_key(piece).filter(|_| !value.is_empty()) {
+        let (above, below) = piece.lines.split_at(at);
+        let indent = below[0].len() - below[0].trim_start().len();
+        let strip = |line: &&'b str| &line[line.bytes().take(indent).take_while(u8::is_ascii_whitespace).count()..];
+        report(
+            keys,
+            offset + index32(at) + 1,
+            front.indent + 1,
+            format!(
+                "the key `{}` is indented below another one; it was read as a key of its own",
+                front::key_of(below[0].trim_start()).unwrap_or("")
+            ),
+            Some("start the line in the first column".to_owned()),
+        );
+        read_piece(&Piece { line: piece.line, lines: above.to_vec() }, front, keys);
+        read_piece(&Piece { line: piece.line + at, lines: below.iter().map(strip).collect() }, front, keys);
+        return;
+    }
     let column = |line: &str, at: usize| front.indent + u32::try_from(line[..at].chars().count()).unwrap_or(0) + 1;
     let below: Vec<(usize, &str)> = piece
         .lines
@@ -143,7 +161,7 @@ fn loose_piece(piece: &Piece<'_>, at: (u32, u32), offset: u32, front: &Front<'_>
                         column(line, start),
                         format!(
                             "an item of `{key}` is not valid YAML: {}; it was read as `{}`",
-                            why(item.trim()),
+                            why(item.trim()).unwrap_or_else(|| "it could not be read".to_owned()),
                             short(&text)
                         ),
                         Some(format!("quote it: - {}", quote(&text))),
@@ -171,21 +189,52 @@ fn loose_piece(piece: &Piece<'_>, at: (u32, u32), offset: u32, front: &Front<'_>
         text.push(' ');
         text.push_str(line.trim());
     }
-    let taken = loose_scalar(&text);
-    let reason = if text.is_empty() { "it could not be read".to_owned() } else { why_key(first, &text) };
-    let mended = format!("quote it: {key}: {}", quote(&taken));
+    let mut value = if text.is_empty() { Value::Null } else { Value::text(loose_scalar(&text)) };
+    let mut mended = value.as_str().map(quote);
+    if key != "title"
+        && let Some(items) = open_list(&text)
+    {
+        mended = Some(format!("[{}]", items.iter().map(|item| quote(item)).collect::<Vec<_>>().join(", ")));
+        value = Value::List(items.into_iter().map(Value::text).collect());
+    }
+    let goes_on = below.iter().any(|(_, line)| !line.starts_with([' ', '\t']));
+    let reason = match why_key(first, &text) {
+        None if goes_on => "its text goes on in the first column".to_owned(),
+        None => "it could not be read".to_owned(),
+        Some(reason) => reason,
+    };
+    let verb = if matches!(key, "tags" | "categories" | "authors" | "keywords") { "are" } else { "is" };
+    let taken = mended.as_deref().unwrap_or("nothing");
+    let shown = value.as_str().map_or_else(|| taken.to_owned(), short);
     report(
         keys,
         offset + 1,
         column(first, value_at),
-        format!("the {key} is not valid YAML: {reason}; it was read as `{}`", short(&taken)),
-        Some(mended),
+        format!("the {key} {verb} not valid YAML: {reason}; it was read as `{shown}`"),
+        mended.as_ref().map(|mended| format!("quote it: {key}: {mended}")),
     );
-    keys.entries.push(Entry {
-        key: key.to_owned(),
-        line: Some(offset + 1),
-        value: if text.is_empty() { Value::Null } else { Value::text(taken) },
-    });
+    keys.entries.push(Entry { key: key.to_owned(), line: Some(offset + 1), value });
+}
+
+/// The items of a list in brackets that are not closed, or of one with broken items.
+fn open_list(text: &str) -> Option<Vec<String>> {
+    let inner = text.strip_prefix('[')?.trim();
+    let inner = inner.strip_suffix(']').unwrap_or(inner);
+    // `[pinned] text` is a text.
+    if inner.contains(['[', ']']) {
+        return None;
+    }
+    Some(inner.split(',').map(loose_scalar).filter(|item| !item.is_empty()).collect())
+}
+
+/// The first line below a key that is a known key itself, only indented.
+fn misplaced_key(piece: &Piece<'_>) -> Option<usize> {
+    piece
+        .lines
+        .iter()
+        .skip(1)
+        .position(|line| front::key_of(line.trim_start()).is_some_and(|key| fields::is_known(&key.to_lowercase())))
+        .map(|at| at + 1)
 }
 
 fn index32(index: usize) -> u32 {
@@ -219,22 +268,22 @@ fn split(line: &str) -> Option<(&str, usize)> {
 }
 
 /// What was wrong with the value of a key.
-fn why_key(line: &str, value: &str) -> String {
+fn why_key(line: &str, value: &str) -> Option<String> {
     let key_end = front::key_of(line).map_or(0, |key| line.find(key).unwrap_or(0) + key.len());
     let separator = line[key_end..].trim_start_matches(['"', '\'', ' ']);
     if separator.starts_with('：') {
-        return "a full-width colon is no colon".to_owned();
+        return Some("a full-width colon is no colon".to_owned());
     }
     if separator.starts_with(':') && !separator[1..].is_empty() && !separator[1..].starts_with([' ', '\t']) {
-        return "there is no blank after the colon".to_owned();
+        return Some("there is no blank after the colon".to_owned());
     }
     why(value)
 }
 
 /// What is wrong with a value.
-fn why(value: &str) -> String {
-    let first = value.chars().next().unwrap_or(' ');
-    match first {
+fn why(value: &str) -> Option<String> {
+    let first = value.chars().next()?;
+    Some(match first {
         '"' | '\'' => {
             let inner = &value[1..];
             let closes = closing(inner, first);
@@ -255,8 +304,8 @@ fn why(value: &str) -> String {
         '[' | '{' => format!("'{first}' begins a list or mapping, and that is not closed or has text after it"),
         _ if value.contains(": ") || value.ends_with(':') => "':' inside an unquoted value".to_owned(),
         _ if value.contains('\t') => "a tab in the wrong place".to_owned(),
-        _ => "it does not stand where its key says".to_owned(),
-    }
+        _ => return None,
+    })
 }
 
 /// Where the closing quote stands.

@@ -58,6 +58,12 @@ fn collect(value: &Value, at_blanks: bool, depth: u32, out: &mut Vec<String>) {
         Value::Map(_) => {
             if let Some(name) = ["name", "title"].iter().find_map(|key| value.get(key)).and_then(Value::as_str) {
                 push(name, out);
+            } else if depth > 0
+                && let Some([only]) = value.as_map()
+                && let Some(text) = only.value.as_str()
+            {
+                // `- Rust: a book` was meant as a name with a colon in it.
+                push(&format!("{}: {text}", only.key), out);
             }
         }
         Value::List(_) => {}

@@ -151,6 +151,20 @@ fn broken_lists_keep_their_items() {
     assert_eq!(parsed.article.as_ref().unwrap().categories, [["b", "c"]]);
     assert_eq!(codes(&parsed), ["date-missing", "yaml-repaired"]);
 
+    let parsed = read("---\ntitle: a\ntags: [\"b\", 'c',\ncategories: [d: e, f]\nauthor:\n- g: h\nlang: en\n---\nx\n");
+    let found = parsed.article.as_ref().unwrap();
+    assert_eq!(
+        (found.tags.as_slice(), found.categories.as_slice()),
+        (&["b".to_owned(), "c".to_owned()][..], &[vec!["d: e".to_owned(), "f".to_owned()]][..])
+    );
+
+    let parsed = read("---\ntitle: a\n date: 2022-01-02\n tags:\n   - b\n---\nx\n");
+    let found = parsed.article.as_ref().unwrap();
+    assert_eq!(
+        (found.title.as_str(), found.published.is_some(), found.tags.as_slice()),
+        ("a", true, &["b".to_owned()][..])
+    );
+
     let parsed = read("---\ntitle: a: b\ntags:\n  - c: d\n  - e\n---\nx\n");
     assert_eq!(parsed.article.as_ref().unwrap().title, "a: b");
 }
@@ -426,6 +440,8 @@ fn noise_is_no_change() {
     };
     let silent = |n: u32| with(n, "a").replace(&format!("x {n}"), "x");
     assert_eq!(hash(&silent(11), vec![Noise::Default]), hash(&silent(12), vec![Noise::Default]));
+    let more = |n: u32| format!("{}<!-- more -->\ny\n", silent(n));
+    assert_eq!(hash(&more(1), vec![Noise::Default]), hash(&more(12), vec![Noise::Default]));
     assert_ne!(hash(&silent(11), vec![]), hash(&silent(12), vec![]));
     assert_ne!(hash(&with(11, "a"), vec![Noise::Default]).1, hash(&with(12, "a"), vec![Noise::Default]).1);
     let digits = Noise::Pattern(None, regex::Regex::new("x [0-9]+").unwrap());
@@ -457,6 +473,15 @@ fn encodings() {
     let parsed = parse(SourceFile { path: "a.md", bytes: &damaged }, &rules);
     assert_eq!(codes(&parsed), ["date-missing", "charset-bad"]);
     assert_eq!(parsed.article.unwrap().title, "国家统计局发布数据");
+
+    // Four bytes could be Korean; the name says that they are not.
+    let short = bytes(encoding_rs::GBK, "---\ntitle: 你好\n---\nx\n");
+    let parsed = parse(SourceFile { path: "杂记/a.md", bytes: &short }, &Rules::default());
+    assert_eq!(parsed.article.unwrap().title, "你好");
+
+    let wide: Vec<u8> = "---\ntitle: a\n---\nx\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let rules = Rules { charset: Some(encoding_rs::UTF_16LE), ..Rules::default() };
+    assert_eq!(parse(SourceFile { path: "a.md", bytes: &wide }, &rules).article.unwrap().title, "a");
 
     let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
     let parsed = parse(SourceFile { path: "a.md", bytes: &utf16 }, &Rules::default());

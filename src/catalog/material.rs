@@ -225,9 +225,6 @@ impl Reader<'_> {
     }
 
     fn list(&self, digest: Digest, kind: Kind, page: u32) -> Result<Option<(Head, Plan)>, Error> {
-        if kind == Kind::All || !self.view.kinds.contains(&kind) {
-            return Ok(None);
-        }
         let pages = self.list_pages(kind)?;
         if page > pages {
             return Ok(None);

@@ -233,12 +233,20 @@ impl Reader<'_> {
         Ok(self.feed(key)?.and_then(|record| u32::try_from(record.page).ok()).unwrap_or(0))
     }
 
-    /// How many pages `Document::List` of a kind has (at least 1).
+    /// How many pages `Document::List` of a kind has: at least 1 where feeds are made of the kind, 0 where not.
     ///
     /// # Errors
     ///
     /// Where the catalog cannot be read.
     pub fn list_pages(&self, kind: Kind) -> Result<u32, Error> {
+        let listed = match kind {
+            Kind::All => false,
+            Kind::Mix => !self.view.mixes.is_empty(),
+            kind => self.view.kinds.contains(&kind),
+        };
+        if !listed {
+            return Ok(0);
+        }
         let count = self.kind_count(kind)?;
         Ok(u32::try_from(count.div_ceil(LIST_PAGE as u64)).unwrap_or(u32::MAX).max(1))
     }

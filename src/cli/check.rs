@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::args::{self, Findings};
-use super::console::Console;
+use super::console::{Console, counted};
 use super::inbox::{Found, Root, Walked};
 use super::report::{self, Finding, Tally};
 use super::{Exit, World};
@@ -90,7 +90,7 @@ struct Seen {
 
 impl Seen {
     fn summary(&self) -> String {
-        let many = |count: usize, one: &str, more: &str| format!("{count} {}", if count == 1 { one } else { more });
+        let many = |count: usize, one: &str, more: &str| counted(count as u64, one, more);
         let mut parts = vec![
             many(self.articles, "article", "articles"),
             many(self.keys.len(), "feed", "feeds"),

@@ -16,6 +16,11 @@ pub const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 /// Notes and help.
 pub const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 
+/// A number with its noun.
+pub fn counted(count: u64, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
 /// Both streams.
 pub struct Console {
     out: Box<dyn Write>,

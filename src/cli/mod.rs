@@ -153,7 +153,7 @@ fn refuse(invalid: &config::Invalid, command: &Command, console: &mut Console) -
         }
     }
     let count = invalid.problems.len();
-    let mistakes = if count == 1 { "1 mistake".to_owned() } else { format!("{count} mistakes") };
+    let mistakes = console::counted(count as u64, "mistake", "mistakes");
     console.message(&format!("the config has {mistakes}; nothing was done"));
     if invalid.problems.iter().all(|problem| problem.misuse) { Exit::Usage } else { Exit::Config }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use tracing_subscriber::EnvFilter;
 
 use super::args;
-use super::console::Console;
+use super::console::{Console, counted};
 use super::{Exit, World};
 use crate::catalog;
 use crate::config::{self, Config, Request, Surroundings};
@@ -25,10 +25,13 @@ pub fn flags(inbox: &args::Inbox, listen: Option<&String>, admin: Option<&String
 
 /// Runs the daemon until it is told to stop.
 pub fn serve(args: &args::Serve, config: Config, request: Request, world: &World, console: &mut Console) -> Exit {
-    start_log("info", &world.around);
+    start_log(Purpose::Daemon, &world.around);
     match &config.file {
         Some(file) => tracing::info!("the config is {}", file.display()),
         None => tracing::info!("no config file, the defaults are in force"),
+    }
+    if config.setup.daemon.publish.is_some() {
+        tracing::warn!("publish.disk has no effect in this release; feedmill build writes files");
     }
     let mut setup = config.setup;
     setup.daemon.accept_empty = args.accept_empty;
@@ -47,20 +50,16 @@ pub fn serve(args: &args::Serve, config: Config, request: Request, world: &World
 
 /// Writes every document once.
 pub fn build(args: &args::Build, config: Config, world: &World, console: &mut Console) -> Exit {
-    start_log("warn", &world.around);
+    start_log(Purpose::Command, &world.around);
     let out = world.around.cwd.join(&args.out);
-    if !config.setup.base_url_given {
-        let url = &config.setup.feed.base_url;
-        console.message(&format!("warning: site.base_url is not set; addresses begin with {url}"));
-    }
     match daemon::build(config.setup, &out) {
         Ok(built) => {
             console.message(&format!(
-                "{} articles, {} feeds, {} files with problems: {} documents in {} ({} written, {} removed)",
-                built.articles,
-                built.feeds,
-                built.problems,
-                built.documents,
+                "{}, {}, {} with problems: {} in {} ({} written, {} removed)",
+                counted(built.articles, "article", "articles"),
+                counted(built.feeds, "feed", "feeds"),
+                counted(built.problems, "file", "files"),
+                counted(built.documents, "document", "documents"),
                 args.out.display(),
                 built.written,
                 built.removed,
@@ -80,8 +79,21 @@ fn ended(result: Result<(), Failure>, console: &mut Console) -> Exit {
     }
 }
 
-/// Log lines on stderr; how much is said by `RUST_LOG` or `FEEDMILL_LOG`, such as `debug` or `feedmill=trace`.
-fn start_log(level: &str, around: &Surroundings) {
+/// What is logged for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// For whoever looks back: what happened, and when.
+    Daemon,
+    /// For the person at the terminal: what went wrong.
+    Command,
+}
+
+/// Log lines on stderr; how much is said by `FEEDMILL_LOG` or `RUST_LOG`, such as `debug` or `feedmill=trace`.
+fn start_log(purpose: Purpose, around: &Surroundings) {
+    let level = match purpose {
+        Purpose::Daemon => "info",
+        Purpose::Command => "warn",
+    };
     let asked = around.var("FEEDMILL_LOG").or_else(|| around.var("RUST_LOG"));
     let (filter, wrong) = match asked.map(EnvFilter::try_new) {
         None => (EnvFilter::new(level), None),
@@ -95,9 +107,10 @@ fn start_log(level: &str, around: &Surroundings) {
         .with_writer(std::io::stderr)
         .with_target(false);
     // The journal has a clock of its own. A second subscriber in one process is none of our business.
-    let _ = match around.var("JOURNAL_STREAM") {
-        Some(_) => log.without_time().try_init(),
-        None => log.try_init(),
+    let _ = if purpose == Purpose::Command || around.var("JOURNAL_STREAM").is_some() {
+        log.without_time().try_init()
+    } else {
+        log.try_init()
     };
     if let Some(error) = wrong {
         tracing::warn!("the log filter {} is not one, {level} is used: {error}", asked.unwrap_or_default());

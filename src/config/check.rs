@@ -20,7 +20,7 @@ pub(super) fn file(file: &File, reading: &mut Reading) {
             check.report(Code::ConfigSyntax, message, None, (1, 1));
         }
         Err(error) => {
-            let help = "lists are written [a, b], texts with a colon in them are quoted".to_owned();
+            let help = "YAML is indented with blanks; texts with a colon or a bracket in them are quoted".to_owned();
             check.report(Code::ConfigSyntax, error.message, Some(help), (error.line, error.column));
         }
     }

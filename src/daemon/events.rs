@@ -28,6 +28,8 @@ const POLL_SHARE: u32 = 50;
 const POLL: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 /// When a scan that failed is tried again.
 const SCAN_AGAIN: Duration = Duration::from_secs(5);
+/// Overflows come in bursts; one line in this time is enough.
+const OVERFLOWS_APART: Duration = Duration::from_secs(10);
 /// How much more time the service manager gives a start that advances.
 const EXTEND: Duration = Duration::from_secs(30);
 /// Messages handled before the clock is looked at again.
@@ -42,8 +44,15 @@ pub(super) enum Message {
     Say(Say),
     /// By readers and writer: what was begun for these paths has ended.
     Done(Vec<(String, End)>),
-    /// By the writer: a transaction is durable, and these files are to be read again.
-    Committed(Vec<String>),
+    /// By the writer: a transaction is durable.
+    Committed {
+        /// Files that are to be read again.
+        reread: Vec<String>,
+        /// Articles that became visible.
+        added: u64,
+        /// Articles that were withdrawn.
+        withdrawn: u64,
+    },
     /// By the writer: it failed.
     Failed(String),
     /// By the writer: the inbox is this catalog's, or not.
@@ -92,6 +101,10 @@ pub(super) struct Clockwork {
     /// Of them, those that were told last.
     told: u64,
     excluded: u64,
+    /// Shown ones, as the last transactions say.
+    articles: u64,
+    /// Overflows are told at most so often.
+    overflow: Option<Duration>,
 }
 
 impl Clockwork {
@@ -157,7 +170,8 @@ impl Loop {
                 }
                 paths.into_iter().for_each(|(path, end)| self.feed(Event::Done(path, end)));
             }
-            Message::Committed(reread) => {
+            Message::Committed { reread, added, withdrawn } => {
+                self.clockwork.articles = (self.clockwork.articles + added).saturating_sub(withdrawn);
                 self.wellbeing.heals(Ailment::Catalog);
                 self.wellbeing.success(self.shared.clock.now().wall);
                 reread.into_iter().for_each(|path| self.feed(Event::Reread(path)));
@@ -186,7 +200,8 @@ impl Loop {
         *state.renditions.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::clone(&renditions));
         self.renditions = Some(renditions);
         self.wellbeing.success(self.shared.clock.now().wall);
-        self.wellbeing.ready(format!("{} articles in {} feeds", counts.articles, counts.feeds));
+        self.clockwork.articles = counts.articles;
+        self.wellbeing.ready(format!("{} articles", counts.articles));
         if let Some(ready) = self.ready.take() {
             ready(&start::ready_line(&self.http, self.admin.as_deref(), &counts));
         }
@@ -242,7 +257,11 @@ impl Loop {
         match hint {
             Hint::Root => return self.check_root(),
             Hint::Overflow => {
-                tracing::warn!("the system dropped events of the inbox: it is scanned");
+                let now = self.shared.clock.steady();
+                if self.clockwork.overflow.is_none_or(|last| now >= last + OVERFLOWS_APART) {
+                    self.clockwork.overflow = Some(now);
+                    tracing::warn!("the system dropped events of the inbox: it is scanned");
+                }
                 self.wellbeing.state().metrics.overflowed();
                 self.feed(Event::Overflow);
             }
@@ -311,7 +330,9 @@ impl Loop {
             self.clockwork.excluded = excluded;
             self.wellbeing.excluded(excluded);
         }
-        if self.renditions.is_none() {
+        if self.renditions.is_some() {
+            self.wellbeing.summarise(format!("{} articles", self.clockwork.articles));
+        } else {
             let text = format!("reading the inbox: {} files", self.clockwork.loaded);
             self.wellbeing.progress(&text);
             if self.clockwork.loaded != self.clockwork.told {
@@ -346,8 +367,7 @@ impl Loop {
                 self.lose_root(why);
             }
             Ok(root) => {
-                let place = *self.shared.place.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                if place == Some(root.place) && !self.clockwork.gone || self.clockwork.adopting {
+                if self.shared.place() == Some(root.place) && !self.clockwork.gone || self.clockwork.adopting {
                     return Ok(());
                 }
                 if self.renditions.is_none() {

@@ -71,6 +71,14 @@ impl Wellbeing {
         self.summary = summary;
     }
 
+    /// What `systemctl status` shows while all is well.
+    pub(super) fn summarise(&mut self, summary: String) {
+        if self.summary != summary {
+            self.summary = summary;
+            systemd::status(&self.status_line());
+        }
+    }
+
     /// How far the first scan is.
     pub(super) fn progress(&self, text: &str) {
         self.edit(|health| health.progress = Some(text.to_owned()));

@@ -228,10 +228,16 @@ impl Shared {
     /// The inbox, if it is still the folder that it is held to be.
     fn open_inbox(&self) -> io::Result<inbox::Root> {
         let root = self.inbox.open()?;
-        match *self.place.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(place) if place != root.place => Err(io::Error::other("another folder stands at its name")),
-            _ => Ok(root),
-        }
+        if self.is_inbox(&root) { Ok(root) } else { Err(io::Error::other("another folder stands at its name")) }
+    }
+
+    /// Whether a folder is the one that the inbox is held to be.
+    fn is_inbox(&self, root: &inbox::Root) -> bool {
+        self.place().is_none_or(|place| place == root.place)
+    }
+
+    fn place(&self) -> Option<inbox::Place> {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set_place(&self, place: inbox::Place) {

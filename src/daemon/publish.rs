@@ -39,7 +39,8 @@ pub(super) fn build(mut setup: Setup, out: &Path) -> Result<Built, Failure> {
             Address::Tcp(address) => base_url(address),
             Address::Unix(path) => base_url(&format!("unix:{}", path.display())),
         };
-        tracing::warn!("site.base_url is not set: links begin with {}", setup.feed.base_url);
+        let base_url = &setup.feed.base_url;
+        tracing::warn!("site.base_url is not set: links begin with {base_url}, where nobody else can follow them");
     }
     // One pass: there is no later one in which a missing file could be back.
     setup.catalog.withdraw_after = std::time::Duration::ZERO;

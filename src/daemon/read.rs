@@ -244,7 +244,7 @@ pub(super) fn work(shared: &Shared, tell: impl Fn(String, End)) {
         shared.jobs.drained.notify_one();
 
         let opened = match root.take() {
-            Some((open, times)) if times < REOPEN => Ok((open, times + 1)),
+            Some((open, times)) if times < REOPEN && shared.is_inbox(&open) => Ok((open, times + 1)),
             _ => shared.open_inbox().map(|open| (open, 0)),
         };
         let outcome = match opened {

@@ -18,7 +18,7 @@ use super::events::{Clockwork, Loop, Message};
 use super::health::{Ailment, Wellbeing};
 use super::inbox::Look;
 use super::lanes::Lanes;
-use super::plan::{End, Lane, State as Plan};
+use super::plan::{End, State as Plan};
 use super::scanner::{Request, Scanner};
 use super::writer::{Beat, Said, Writer};
 use super::{Failure, Ready, Reload, Setup, Shared, read, systemd};
@@ -225,14 +225,13 @@ fn start_writer(
 /// On the writer's thread, after the commit: first what readers see is made new, then it is told.
 fn tell_committed(said: Said, renditions: &Renditions, metrics: &Metrics, shared: &Shared, tell: &Sender<Message>) {
     let (paths, end) = match said {
-        Said::Committed { delta, paths, since, lane } => {
+        Said::Committed { delta, paths, since } => {
             renditions.changed(&delta);
             let now = shared.clock.now();
-            if lane == Lane::Fresh {
-                since.iter().for_each(|&since| metrics.updated(now.steady.saturating_sub(since)));
-            }
+            since.iter().for_each(|&since| metrics.updated(now.steady.saturating_sub(since)));
             metrics.succeeded(now.wall);
-            let _ = tell.send(Message::Committed(delta.reread));
+            let (added, withdrawn) = (delta.added as u64, delta.withdrawn as u64);
+            let _ = tell.send(Message::Committed { reread: delta.reread, added, withdrawn });
             (paths, End::Accepted)
         }
         Said::Failed { paths, why } => {

@@ -44,10 +44,10 @@ pub(super) fn up_to_date(setup: &Setup, shared: &Shared) -> Result<Catalog, Fail
         for _ in 0..workers() {
             scope.spawn(|| work(shared, |path, _| pass.again(path)));
         }
-        let (lost, pass) = (found.lost.len(), &pass);
+        let pass = &pass;
         scope.spawn(move || pass.feed(found));
         match catalog {
-            Some(catalog) => pass.apply(catalog, setup, lost),
+            Some(catalog) => pass.apply(catalog, setup),
             None => {
                 let mut files = from_lanes(&shared.lanes, |_, _| pass.done());
                 let mut catalog =
@@ -153,10 +153,8 @@ impl Pass<'_> {
         }
     }
 
-    fn apply(&self, mut catalog: Catalog, setup: &Setup, lost: usize) -> Result<Catalog, Failure> {
+    fn apply(&self, mut catalog: Catalog, setup: &Setup) -> Result<Catalog, Failure> {
         let shared = self.shared;
-        let before = catalog.readers().read(|reader| reader.counts())?.articles;
-        let mut withdrawn = 0;
         let mut batch = Vec::new();
         let mut ended = false;
         while !ended {
@@ -172,15 +170,11 @@ impl Pass<'_> {
             }
             while !batch.is_empty() {
                 let delta = catalog.apply(shared.clock.now(), std::mem::take(&mut batch))?;
-                withdrawn += delta.withdrawn;
                 batch = reread(shared, &delta.reread);
             }
             (0..count).for_each(|_| self.done());
         }
         while catalog.reparse(shared.clock.now(), BATCH)?.is_some() {}
-        if lost as u64 >= before && before >= 20 && withdrawn == 0 && !setup.catalog.keep_deleted {
-            tracing::warn!("none of the {before} articles' files is there: nothing was withdrawn");
-        }
         Ok(catalog)
     }
 }

@@ -23,8 +23,9 @@ const FILES: usize = 64;
 const SLICE: Duration = Duration::from_secs(1);
 /// The first and the longest pause after an error.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-/// After how many transactions the WAL is copied back even when there is no idle moment.
-const CHECKPOINT_EVERY: u32 = 200;
+/// After how many transactions the WAL is copied back although bulk changes wait, and although fresh ones do: it would
+/// grow for ever under a steady load.
+const CHECKPOINT_EVERY: (u32, u32) = (32, 128);
 /// How soon the catalog is asked again for what it kept due.
 const DUE_AGAIN: Duration = Duration::from_millis(500);
 /// How long the lanes are empty before the WAL is copied back.
@@ -81,10 +82,8 @@ pub(super) enum Said {
         delta: Delta,
         /// The paths that it was about.
         paths: Vec<String>,
-        /// When each file was whole.
+        /// When each file was whole that came by an event.
         since: Vec<Duration>,
-        /// Its lane; due things are bulk.
-        lane: Lane,
     },
     /// Whether the catalog belongs to the folder that the inbox is now; why not.
     Adopted(Result<(), String>),
@@ -227,7 +226,8 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
             if self.lanes.is_empty() {
                 burst.end();
             }
-            if since_checkpoint >= CHECKPOINT_EVERY && !self.lanes.has_fresh() {
+            let (bulk, fresh) = CHECKPOINT_EVERY;
+            if since_checkpoint >= fresh || since_checkpoint >= bulk && !self.lanes.has_fresh() {
                 self.checkpoint();
                 since_checkpoint = 0;
             }
@@ -236,14 +236,15 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
 
     fn transact(&mut self, lane: Lane, items: Vec<Item>) -> Result<Delta, ()> {
         let paths: Vec<String> = items.iter().map(|item| item.path().to_owned()).collect();
-        let (since, mut changes): (Vec<Duration>, Vec<Change>) =
-            items.into_iter().map(|item| (item.since, item.change)).unzip();
+        let is_event = |item: &&Item| lane == Lane::Fresh && matches!(item.change, Change::Seen(_));
+        let since: Vec<Duration> = items.iter().filter(is_event).map(|item| item.since).collect();
+        let mut changes: Vec<Change> = items.into_iter().map(|item| item.change).collect();
         if changes.is_empty() {
             changes.push(Change::Due);
         }
         match self.record.apply(self.clock.now(), changes) {
             Ok(delta) => {
-                (self.say)(Said::Committed { delta: delta.clone(), paths, since, lane });
+                (self.say)(Said::Committed { delta: delta.clone(), paths, since });
                 Ok(delta)
             }
             Err(error) => {
@@ -258,7 +259,7 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
         match self.record.reparse(self.clock.now(), limit) {
             Ok(None) => Ok(false),
             Ok(Some(delta)) => {
-                (self.say)(Said::Committed { delta, paths: Vec::new(), since: Vec::new(), lane: Lane::Bulk });
+                (self.say)(Said::Committed { delta, paths: Vec::new(), since: Vec::new() });
                 Ok(true)
             }
             Err(error) => {

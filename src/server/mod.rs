@@ -1,7 +1,34 @@
 //! Request and state → response: routing, negotiation, preconditions (pure functions), and a thin accept loop.
+//!
+//! A request comes in through `accept` and `guard`, is handed on by `connection` to `respond` or `admin`, and these
+//! decide by `route`, `negotiate` and `condition` which `answer` it gets.
+
+mod accept;
+mod admin;
+mod answer;
+mod condition;
+mod connection;
+mod guard;
+mod listen;
+mod negotiate;
+mod page;
+mod problems;
+mod respond;
+mod route;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::watch;
+
+use accept::{Door, Phase};
+use admin::{Addresses, Admin};
+use connection::{Handler, Tally};
+use guard::Limits;
+use listen::Listener;
+use respond::Responder;
 
 use crate::entry::{Format, Timestamp};
 use crate::metrics::Metrics;
@@ -67,9 +94,18 @@ pub struct State {
     pub metrics: Arc<Metrics>,
 }
 
+/// Over which the speed of a client that reads is measured.
+const STALL: Duration = Duration::from_secs(60);
+
+/// Connections of the admin address.
+const ADMIN_CONNECTIONS: usize = 256;
+
 /// Listening sockets, bound but not yet answering.
 #[derive(Debug)]
-pub struct Bound {}
+pub struct Bound {
+    http: Listener,
+    admin: Option<Listener>,
+}
 
 impl Bound {
     /// Binds the addresses.
@@ -78,23 +114,45 @@ impl Bound {
     ///
     /// Names the address that could not be had.
     pub async fn bind(settings: &Settings) -> std::io::Result<Bound> {
-        let _ = settings;
-        unimplemented!()
+        let http = Listener::bind(&settings.listen).await?;
+        let admin = match &settings.admin {
+            Some(address) => Some(Listener::bind(address).await?),
+            None => None,
+        };
+        Ok(Bound { http, admin })
     }
 
     /// The public address as bound: `127.0.0.1:8080` or `unix:/run/feedmill.sock`.
     pub fn http(&self) -> String {
-        unimplemented!()
+        self.http.address()
     }
 
     /// The admin address as bound.
     pub fn admin(&self) -> Option<String> {
-        unimplemented!()
+        self.admin.as_ref().map(Listener::address)
     }
 
     /// Answers requests until `shutdown` resolves; then lets answers under way finish within `grace`.
     pub async fn serve(self, state: Arc<State>, settings: Settings, shutdown: impl Future<Output = ()>) {
-        let _ = (state, settings, shutdown.await);
-        unimplemented!()
+        let (phase, phases) = watch::channel(Phase::Serving);
+        let limits = Limits { header: settings.header_timeout, idle: settings.idle_timeout, stall: STALL };
+        let addresses = Addresses { http: self.http(), admin: self.admin() };
+        let metrics = &state.metrics;
+        let tally = |access_log| Tally { metrics: Arc::clone(metrics), access_log };
+        let door = |handler, most| Door::new(handler, limits, most, Arc::clone(metrics), phases.clone());
+
+        let responder = Responder::new(Arc::clone(&state), &settings);
+        let public = door(Handler::Public(responder, tally(settings.access_log)), settings.max_connections);
+        let mut loops = vec![tokio::spawn(Arc::clone(&public).run(self.http))];
+        let mut doors = vec![public];
+        if let Some(listener) = self.admin {
+            let admin = Admin::new(Arc::clone(&state), addresses);
+            // Probes of a monitor every few seconds are no news.
+            let admin = door(Handler::Admin(admin, tally(false)), ADMIN_CONNECTIONS);
+            loops.push(tokio::spawn(Arc::clone(&admin).run(listener)));
+            doors.push(admin);
+        }
+        shutdown.await;
+        accept::stop(&phase, loops, &doors, settings.grace).await;
     }
 }

@@ -5,15 +5,19 @@
 
 use super::{Entry, Value};
 
+/// Line ends and marks that only some parsers see.
+const ODD: [char; 6] = ['\u{feff}', '\u{85}', '\u{2028}', '\u{2029}', '\u{fffe}', '\u{ffff}'];
+
+/// Most keys. A longer text is then over the budget of the crate too: long values are harmless, many keys are not.
+const MAX_KEYS: usize = 4_000;
+
 /// Reads a text of plain lines; `None` where the crate has to look.
 pub(super) fn read(text: &str) -> Option<Value> {
     let mut entries: Vec<Entry> = Vec::new();
     // The indent of the list under the last key, once it has an item.
     let mut list: Option<usize> = None;
     for (index, line) in text.split('\n').enumerate() {
-        if line.bytes().any(|b| (b < 0x20) || b == 0x7f)
-            || line.contains(['\u{feff}', '\u{85}', '\u{2028}', '\u{2029}', '\u{fffe}', '\u{ffff}'])
-        {
+        if line.bytes().any(|b| b < 0x20 || b == 0x7f) || !line.is_ascii() && line.contains(ODD) {
             return None;
         }
         let content = line.trim_start_matches(' ');
@@ -43,6 +47,9 @@ pub(super) fn read(text: &str) -> Option<Value> {
         // Only a key without a value may be followed by a list.
         let (value, open) = scalar(rest, false)?;
         list = if open { None } else { Some(usize::MAX) };
+        if entries.len() == MAX_KEYS {
+            return None;
+        }
         entries.push(Entry { key: key.to_owned(), line: u32::try_from(index + 1).ok(), value });
     }
     if entries.is_empty() { None } else { Some(Value::Map(entries)) }

@@ -34,7 +34,7 @@ pub(super) fn check(text: &str) -> Result<(), Error> {
                     lines = ahead.clone();
                     continue;
                 }
-                if spaces < widest && !explicit_indent(line) {
+                if spaces > indent && spaces < widest && !explicit_indent(line) {
                     return Err(Error::syntax(
                         at + 1,
                         spaces + 1,
@@ -89,4 +89,28 @@ fn glued_comment(line: &str) -> Option<usize> {
     }
     let close = inner.find(quote)?;
     inner[close + 1..].starts_with('#').then_some(start + close + 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_crate_lets_pass_is_refused_here() {
+        for (text, place) in [
+            ("a: \"b\"# c\n", Some((1, 7))),
+            ("a: |# c\n  b\n", Some((1, 5))),
+            ("a: \"b\n\tc\"\n", Some((2, 1))),
+            ("a: >\n \n  \n   \n b\n", Some((5, 2))),
+            ("a: >\n   \nb: c\n", None),
+            ("a: b >\n   \nb: c\n", None),
+            ("a: |2\n    \n  b\n", None),
+            ("a: |\n  b\n  \"c\"#d: \"e\"#f\n", None),
+            ("a: \"b\" # c\n", None),
+            ("\t{a: b}\n", None),
+        ] {
+            let found = check(text).err().map(|error| (error.line, error.column));
+            assert_eq!(found, place, "{text:?}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 pub struct Daemon {
     child: Child,
+    address: String,
     stream: BufReader<TcpStream>,
     /// From the start of the process to its ready line.
     pub ready_after: Duration,
@@ -30,17 +31,20 @@ impl Daemon {
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("readable");
         let ready_after = begin.elapsed();
         let address = line.split(['/', ' ']).find(|part| part.contains("127.0.0.1:")).expect("a ready line").to_owned();
-        let stream = TcpStream::connect(address).expect("it listens");
-        stream.set_nodelay(true).expect("a TCP socket");
-        Daemon { child, stream: BufReader::new(stream), ready_after }
+        let stream = connect(&address);
+        Daemon { child, address, stream, ready_after }
     }
 
     /// Status and body of a path; the connection is kept.
     pub fn get(&mut self, path: &str, if_none_match: &str) -> (u16, String, Vec<u8>) {
         let request = format!("GET {path} HTTP/1.1\r\nHost: bench\r\nIf-None-Match: {if_none_match}\r\n\r\n");
-        self.stream.get_mut().write_all(request.as_bytes()).expect("writable");
         let mut line = String::new();
-        self.stream.read_line(&mut line).expect("an answer");
+        // A server ends a connection after so many requests: the next one goes over a new one.
+        while self.stream.get_mut().write_all(request.as_bytes()).is_err()
+            || !self.stream.read_line(&mut line).is_ok_and(|count| count > 0)
+        {
+            self.stream = connect(&self.address);
+        }
         let status = line.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("a status line");
         let (mut length, mut etag) = (0, String::new());
         loop {
@@ -65,6 +69,12 @@ impl Daemon {
         let kib: f64 = line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).unwrap_or_default();
         kib / 1024.0
     }
+}
+
+fn connect(address: &str) -> BufReader<TcpStream> {
+    let stream = TcpStream::connect(address).expect("it listens");
+    stream.set_nodelay(true).expect("a TCP socket");
+    BufReader::new(stream)
 }
 
 impl Drop for Daemon {

@@ -101,6 +101,14 @@ impl Place {
         self.try_serve(config).unwrap_or_else(|output| panic!("the daemon did not start: {output:?}"))
     }
 
+    /// Starts the daemon and waits for this many articles: it does not take files that are younger than two seconds at
+    /// once, because somebody may still write them.
+    pub fn serve_articles(&self, config: &str, count: u64) -> Daemon {
+        let daemon = self.serve(config);
+        daemon.until(&format!("{count} articles"), |daemon| daemon.count("articles") == count);
+        daemon
+    }
+
     /// Starts the daemon; what it said where it ended instead of getting ready.
     pub fn try_serve(&self, config: &str) -> Result<Daemon, Output> {
         let file = self.path("feedmill.yaml");

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::program::Site;
+
 fn unit(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd").join(name)
 }
@@ -61,4 +63,15 @@ fn the_service_says_what_the_contract_says() {
     ] {
         assert!(text.lines().any(|other| other == line), "{line}");
     }
+}
+
+#[test]
+fn the_packaged_config_is_valid_and_names_absolute_paths() {
+    let site = Site::new();
+    let file = unit("feedmill.yaml").display().to_string();
+    let ran = site.run(&["config", "--config", &file, "--output", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let shown: serde_json::Value = serde_json::from_str(&ran.out).expect("one object");
+    assert_eq!(shown["inbox.path"]["value"], "/srv/feedmill/inbox");
+    assert_eq!(shown["state.path"]["value"], "/var/lib/feedmill");
 }

@@ -113,7 +113,7 @@ fn a_file_without_rights_is_named() {
     use std::os::unix::fs::PermissionsExt;
     let (folder, root) = inbox(&[("a.md", "x")]);
     let path = folder.path().join("a.md");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).expect("set");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).expect("set");
     // Root may read everything.
     if fs::read(&path).is_err() {
         assert_eq!(problem(read(&root, "a.md", &reading())), (Code::Unreadable, true));

@@ -7,18 +7,11 @@ use std::path::{Path, PathBuf};
 
 use feedmill::article::{self, Rules, SourceFile};
 use feedmill::entry::{
-    Article, ArticleMaterial, Document, Entry, FeedMaterial, Format, Key, Kept, Material, Namespace, Seed,
+    Article, ArticleMaterial, Document, Entry, FeedMaterial, Format, Kept, Key, Material, Namespace, Seed,
 };
 use feedmill::feed::{Content, Renderer, Settings};
 
-fn shared(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!("skipped: there is no ../shared/{name}");
-    None
-}
+use crate::driver::shared;
 
 fn settings() -> Settings {
     Settings {

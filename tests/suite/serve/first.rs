@@ -28,6 +28,7 @@ tags: [利率, 央行]
 fn an_article_reads_the_same_in_every_format() {
     let place = Place::new();
     place.write("金融/银行/利率.md", ARTICLE);
+    assert!(place.serve_articles("", 1).stop().success());
     let daemon = place.serve("");
     assert!(daemon.ready.ends_with(" articles=1 feeds=6 problems=0"), "{}", daemon.ready);
     let base = format!("http://{}", daemon.http);
@@ -92,7 +93,7 @@ fn the_first_article_of_all() {
     let place = Place::new();
     let name = file.file_name().to_string_lossy().into_owned();
     place.rename_in(&format!("金融/新浪财经/新浪财经－国內/{name}"), fs::read(file.path()).expect("readable"));
-    let daemon = place.serve("");
+    let daemon = place.serve_articles("", 1);
     for key in
         ["all", "category/金融", "category/金融/新浪财经", "category/金融/新浪财经/新浪财经－国內", "author/新浪财经"]
     {

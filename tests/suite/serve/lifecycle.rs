@@ -25,10 +25,11 @@ fn a_restart_changes_nothing() {
         paths.map(|path| {
             let answer = daemon.get(path);
             assert_eq!(answer.status, 200, "{path}");
-            (answer.header("etag").to_owned(), answer.header("last-modified").to_owned(), answer.body)
+            // A hash, so that a difference is no page of bytes.
+            (path, answer.header("etag").to_owned(), blake3::hash(&answer.body).to_hex().to_string())
         })
     };
-    let daemon = place.serve(config);
+    let daemon = place.serve_articles(config, 150);
     let before = look(&daemon);
     assert!(daemon.stop().success());
     let daemon = place.serve(config);
@@ -42,7 +43,7 @@ fn what_changed_while_it_was_down_is_caught_up_with() {
     let place = Place::new();
     place.write("one.md", text("One"));
     place.write("two.md", text("Two"));
-    let daemon = place.serve("inbox: { withdraw_after: 1s }\n");
+    let daemon = place.serve_articles("inbox: { withdraw_after: 1s }\n", 2);
     assert!(daemon.stop().success());
     fs::remove_file(place.inbox("one.md")).expect("it is there");
     place.write("three.md", text("Three"));
@@ -60,11 +61,18 @@ fn a_lost_catalog_gives_the_same_ids() {
         place.write(&format!("{n}.md"), text(&format!("Number {n}")));
     }
     let config = "site: { base_url: \"https://feeds.example\" }\n";
-    let daemon = place.serve(config);
-    let before = daemon.get("/all.atom").body;
+    let daemon = place.serve_articles(config, 30);
+    let items = |daemon: &crate::driver::Daemon| -> BTreeSet<String> {
+        let feed = daemon.json("/all.json");
+        let of =
+            |item: &serde_json::Value| format!("{} {} {}", item["id"], item["date_published"], item["date_modified"]);
+        feed["items"].as_array().expect("items").iter().map(of).collect()
+    };
+    let before = items(&daemon);
+    assert_eq!(before.len(), 30);
     daemon.kill();
     fs::remove_dir_all(place.path("state")).expect("removable");
-    assert_eq!(place.serve(config).get("/all.atom").body, before);
+    assert_eq!(items(&place.serve_articles(config, 30)), before);
 }
 
 #[test]
@@ -160,7 +168,7 @@ fn a_build_writes_what_the_server_serves() {
     assert_eq!(built.code, Some(0), "{built:?}");
     assert!(place.path("out/category/news/world.rss").exists());
     assert!(place.path("out/mine.txt").exists());
-    assert_eq!(fs::read(place.path("out/all.json")).is_ok_and(|feed| !feed.is_empty()), true);
+    assert!(fs::read(place.path("out/all.json")).is_ok_and(|feed| !feed.is_empty()));
 }
 
 #[test]
@@ -170,7 +178,7 @@ fn a_stop_loses_no_answer_that_was_begun() {
     for n in 0..5 {
         place.write(&format!("{n}.md"), article(&format!("Number {n}"), DATE, &["news"], &body));
     }
-    let daemon = place.serve("");
+    let daemon = place.serve_articles("", 5);
     let expected = daemon.get("/category/news.rss").body.len();
     let address = daemon.http.clone();
     let (started, starts) = std::sync::mpsc::channel();

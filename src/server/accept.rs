@@ -1,0 +1,329 @@
+//! The accept loop: connections in, within limits; hyper on each; out in good order when told to stop.
+//!
+//! Stopping has two steps. First the answers say `Connection: close`, so that clients with open connections learn it
+//! from an answer and lose no request; then idle connections are closed and the others finish.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::connection::{Caller, Handler, answer};
+use super::guard::{Activity, Guarded, Limits};
+use super::listen::{Listener, Stream};
+use crate::metrics::Metrics;
+
+/// How long answers say that the connection closes, before those that ask nothing are closed.
+const LAST_CALL: Duration = Duration::from_millis(100);
+
+/// After an error of `accept`: from this, doubled each time, to that.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
+
+/// Errors of `accept` are logged at most this often.
+const LOG_EVERY: Duration = Duration::from_secs(1);
+
+/// Connections beyond the limit that are told so at the same time; further ones are closed without a word.
+const REFUSALS: usize = 64;
+
+/// Said to a connection beyond the limit.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nCache-Control: no-store\r\n\
+                      Connection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// The greatest size of a request's headers (RFC 6585 section 5).
+const HEADERS: usize = 32 * 1024;
+
+/// Requests that an HTTP/2 connection may have open at once.
+const STREAMS: u32 = 128;
+
+/// How far stopping has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Not at all.
+    Serving,
+    /// Answers say that their connection closes.
+    LastCall,
+    /// Idle connections are closed; answers under way finish.
+    Closing,
+    /// Nothing is waited for any more.
+    Over,
+}
+
+/// What all connections of a listener share.
+pub struct Door {
+    handler: Handler,
+    limits: Limits,
+    builder: auto::Builder<TokioExecutor>,
+    /// One permit a connection.
+    connections: Arc<Semaphore>,
+    most: usize,
+    /// How many connections each address has, and how many it may have.
+    callers: Mutex<HashMap<IpAddr, usize>>,
+    most_per_caller: usize,
+    refusals: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+    phase: watch::Receiver<Phase>,
+}
+
+impl Door {
+    /// A door for at most so many connections.
+    pub fn new(
+        handler: Handler,
+        limits: Limits,
+        most: usize,
+        metrics: Arc<Metrics>,
+        phase: watch::Receiver<Phase>,
+    ) -> Arc<Door> {
+        let most = most.clamp(1, Semaphore::MAX_PERMITS);
+        Arc::new(Door {
+            handler,
+            limits,
+            builder: builder(),
+            connections: Arc::new(Semaphore::new(most)),
+            most,
+            callers: Mutex::default(),
+            // One address is never all there is, but a proxy may stand for many readers.
+            most_per_caller: (most / 4).max(64),
+            refusals: Arc::new(Semaphore::new(REFUSALS)),
+            metrics,
+            phase,
+        })
+    }
+
+    /// Accepts connections until the phase changes; then those that wait already, and no more.
+    pub async fn run(self: Arc<Self>, listener: Listener) {
+        let mut phase = self.phase.clone();
+        let mut pause = PAUSE.0;
+        let mut logged: Option<Instant> = None;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = phase.wait_for(|phase| *phase > Phase::Serving) => break,
+                accepted = poll_fn(|cx| listener.poll_accept(cx)) => accepted,
+            };
+            match accepted {
+                Ok((stream, from)) => {
+                    pause = PAUSE.0;
+                    self.admit(stream, from);
+                }
+                Err(error) if is_of_connection(&error) => {}
+                Err(error) => {
+                    // Out of file descriptors or memory: it passes when connections end.
+                    if logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
+                        logged = Some(Instant::now());
+                        tracing::warn!(%error, "connections cannot be accepted now");
+                    }
+                    let _ = timeout(pause, phase.wait_for(|phase| *phase > Phase::Serving)).await;
+                    pause = (pause * 2).min(PAUSE.1);
+                }
+            }
+        }
+        // Clients that were told by the kernel that they are connected get an answer.
+        while let Poll::Ready(Ok((stream, from))) = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await {
+            self.admit(stream, from);
+        }
+    }
+
+    /// Resolves once no connection is left.
+    pub async fn closed(&self) {
+        let all = u32::try_from(self.most).unwrap_or(u32::MAX);
+        let _ = self.connections.acquire_many(all).await;
+    }
+
+    fn admit(self: &Arc<Self>, stream: Stream, from: Option<IpAddr>) {
+        let place = self.place(from);
+        let Some(place) = place else {
+            self.metrics.refused();
+            if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
+                tokio::spawn(refuse(stream, permit));
+            }
+            return;
+        };
+        if self.handler.is_public() {
+            self.metrics.set_connections(self.most - self.connections.available_permits());
+        }
+        tokio::spawn(Arc::clone(self).serve(stream, from, place));
+    }
+
+    /// A place for a connection, unless there are too many in all or from one address.
+    fn place(self: &Arc<Self>, from: Option<IpAddr>) -> Option<Place> {
+        let permit = Arc::clone(&self.connections).try_acquire_owned().ok()?;
+        let caller = from.filter(|from| !from.is_loopback()).map(network);
+        if let Some(caller) = caller {
+            let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+            let open = callers.entry(caller).or_default();
+            if *open >= self.most_per_caller {
+                return None;
+            }
+            *open += 1;
+        }
+        Some(Place { door: Arc::clone(self), caller, _permit: permit })
+    }
+
+    async fn serve(self: Arc<Self>, stream: Stream, from: Option<IpAddr>, place: Place) {
+        let activity = Arc::new(Activity::new());
+        let io = TokioIo::new(Guarded::new(stream, Arc::clone(&activity), self.limits));
+        let caller = Arc::new(Caller::new(from, activity, self.phase.clone()));
+        let served = Arc::clone(&caller);
+        let door = Arc::clone(&self);
+        let service = service_fn(move |request| {
+            let (door, caller) = (Arc::clone(&door), Arc::clone(&served));
+            async move { Ok::<_, Infallible>(answer(&door.handler, &caller, request).await.map(Full::<Bytes>::new)) }
+        });
+        let connection = self.builder.serve_connection(io, service);
+        tokio::pin!(connection);
+        let (mut closing, mut over) = (self.phase.clone(), self.phase.clone());
+        let mut told = false;
+        loop {
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::trace!(%error, "a connection ended early");
+                    }
+                    break;
+                }
+                () = caller.is_worn_out(), if !told => {
+                    told = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                _ = closing.wait_for(|phase| *phase >= Phase::Closing), if !told => {
+                    told = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                _ = over.wait_for(|phase| *phase >= Phase::Over), if told => break,
+            }
+        }
+        drop(place);
+    }
+}
+
+/// hyper as every connection is served with.
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // Ours tells a client that is late with its headers from one that has nothing to ask.
+        .header_read_timeout(None)
+        // A client may close its side and still wait for the answer.
+        .half_close(true)
+        .max_buf_size(HEADERS)
+        .pipeline_flush(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(HEADERS).unwrap_or(u32::MAX))
+        .max_concurrent_streams(STREAMS);
+    builder
+}
+
+/// The place of an open connection; given up when dropped.
+struct Place {
+    door: Arc<Door>,
+    caller: Option<IpAddr>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(caller) = self.caller {
+            let mut callers = self.door.callers.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(open) = callers.get_mut(&caller) {
+                *open -= 1;
+                if *open == 0 {
+                    callers.remove(&caller);
+                }
+            }
+        }
+        if self.door.handler.is_public() {
+            // This one's permit is given back right after.
+            let open = self.door.most - self.door.connections.available_permits();
+            self.door.metrics.set_connections(open.saturating_sub(1));
+        }
+    }
+}
+
+/// What counts as one caller: an IPv6 host has a whole network of addresses.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+/// Whether an error of `accept` is about one connection, not about us.
+fn is_of_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}
+
+/// Tells a connection that there is no place, and waits a moment so that the client can read it.
+async fn refuse(mut stream: Stream, permit: OwnedSemaphorePermit) {
+    let told = async {
+        stream.write_all(FULL).await?;
+        stream.shutdown().await?;
+        let mut rest = [0; 1024];
+        while stream.read(&mut rest).await? > 0 {}
+        Ok::<_, io::Error>(())
+    };
+    let _ = timeout(Duration::from_secs(1), told).await;
+    drop(permit);
+}
+
+/// Leads through the phases of stopping: everything that was begun is finished within `grace`.
+pub async fn stop(phase: &watch::Sender<Phase>, loops: Vec<JoinHandle<()>>, doors: &[Arc<Door>], grace: Duration) {
+    let end = Instant::now() + grace;
+    phase.send_replace(Phase::LastCall);
+    // The loops let in who was waiting, and close their sockets.
+    for accepting in loops {
+        let _ = accepting.await;
+    }
+    let closed = async {
+        for door in doors {
+            door.closed().await;
+        }
+    };
+    tokio::pin!(closed);
+    if timeout(LAST_CALL.min(grace), closed.as_mut()).await.is_ok() {
+        return;
+    }
+    phase.send_replace(Phase::Closing);
+    if timeout_at(end, closed.as_mut()).await.is_err() {
+        tracing::warn!("answers were cut: they took longer than http.grace");
+        phase.send_replace(Phase::Over);
+        closed.await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_network_is_one_caller() {
+        let a: IpAddr = "2001:db8:1:2:3::1".parse().expect("an address");
+        let b: IpAddr = "2001:db8:1:2:ffff::9".parse().expect("an address");
+        let c: IpAddr = "2001:db8:1:3::1".parse().expect("an address");
+        assert_eq!(network(a), network(b));
+        assert_ne!(network(a), network(c));
+    }
+}

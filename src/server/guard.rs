@@ -1,0 +1,254 @@
+//! A guarded stream: cuts clients that hold a connection and do not get on with it.
+//!
+//! hyper has one timer for the time to send headers and the time between requests, none before the first byte, and
+//! none for a client that does not read. Here each has its own: the time to the end of the headers (408), the time
+//! without a request (closed), and the least speed of reading.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Said to a client whose headers never end; the connection is not usable after that.
+const TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// The least speed of a client that reads, in bytes a second.
+const LEAST_SPEED: u64 = 100;
+
+/// How long a connection may take for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// From the first byte of a request, or from the opening, to the end of its headers.
+    pub header: Duration,
+    /// Without a request.
+    pub idle: Duration,
+    /// Over which the speed of reading is measured.
+    pub stall: Duration,
+}
+
+/// What the one who answers tells the stream of its connection.
+#[derive(Debug)]
+pub struct Activity {
+    opened: Instant,
+    /// Requests that were begun.
+    begun: AtomicU32,
+    /// Requests that are being answered.
+    serving: AtomicU32,
+    /// When the last answer was ready, in milliseconds since the opening.
+    answered: AtomicU64,
+    /// Whether the connection is HTTP/2, where bytes do not mean that a request has begun.
+    http2: AtomicBool,
+}
+
+impl Activity {
+    /// Of a connection that opens now.
+    pub fn new() -> Activity {
+        Activity {
+            opened: Instant::now(),
+            begun: AtomicU32::new(0),
+            serving: AtomicU32::new(0),
+            answered: AtomicU64::new(0),
+            http2: AtomicBool::new(false),
+        }
+    }
+
+    /// Notes that a request is being answered, until the result is dropped; and which number it has, from 1.
+    pub fn begin(self: &Arc<Self>, http2: bool) -> (Serving, u32) {
+        if http2 {
+            self.http2.store(true, Ordering::Relaxed);
+        }
+        self.serving.fetch_add(1, Ordering::Relaxed);
+        let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        (Serving(Arc::clone(self)), number)
+    }
+
+    fn answered(&self) -> Instant {
+        self.opened + Duration::from_millis(self.answered.load(Ordering::Relaxed))
+    }
+}
+
+/// A request is being answered.
+#[derive(Debug)]
+pub struct Serving(Arc<Activity>);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let since = u64::try_from(self.0.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.answered.fetch_max(since, Ordering::Relaxed);
+        self.0.serving.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What the client is late with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Late {
+    /// The end of the headers that it began.
+    Headers,
+    /// A request.
+    Request,
+}
+
+/// A stream with limits.
+#[derive(Debug)]
+pub struct Guarded<S> {
+    stream: S,
+    activity: Arc<Activity>,
+    limits: Limits,
+    /// When the first byte came of a head that is not complete, and how many requests had begun then.
+    heard: Option<(Instant, u32)>,
+    /// When bytes were last taken from us.
+    wrote: Instant,
+    /// Wakes for the limits of reading; armed for this time or earlier than needed, never later.
+    alarm: Pin<Box<Sleep>>,
+    /// The window in which the speed of reading is measured, while the client does not take all.
+    window: Option<Window>,
+    written: u64,
+}
+
+#[derive(Debug)]
+struct Window {
+    end: Pin<Box<Sleep>>,
+    written: u64,
+}
+
+impl<S> Guarded<S> {
+    /// Guards a stream.
+    pub fn new(stream: S, activity: Arc<Activity>, limits: Limits) -> Guarded<S> {
+        let opened = activity.opened;
+        Guarded {
+            stream,
+            limits,
+            heard: None,
+            wrote: opened,
+            alarm: Box::pin(sleep_until(opened + limits.header)),
+            window: None,
+            written: 0,
+            activity,
+        }
+    }
+
+    /// Until when the client has time, and for what; `None` while we are the ones who are working.
+    fn deadline(&self) -> Option<(Instant, Late)> {
+        let activity = &*self.activity;
+        if activity.serving.load(Ordering::Relaxed) > 0 {
+            return None;
+        }
+        let begun = activity.begun.load(Ordering::Relaxed);
+        let http2 = activity.http2.load(Ordering::Relaxed);
+        match self.heard {
+            Some((at, before)) if before == begun && !http2 => Some((at + self.limits.header, Late::Headers)),
+            _ if begun == 0 => Some((activity.opened + self.limits.header, Late::Request)),
+            _ if http2 => Some((activity.answered() + self.limits.idle, Late::Request)),
+            _ => Some((activity.answered().max(self.wrote) + self.limits.idle, Late::Request)),
+        }
+    }
+
+    /// What the client is late with, or `Pending` with the alarm set.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Late> {
+        loop {
+            let Some((deadline, late)) = self.deadline() else { return Poll::Pending };
+            if self.alarm.deadline() > deadline {
+                self.alarm.as_mut().reset(deadline);
+            }
+            ready!(self.alarm.as_mut().poll(cx));
+            if Instant::now() >= deadline {
+                return Poll::Ready(late);
+            }
+            self.alarm.as_mut().reset(deadline);
+        }
+    }
+
+    /// Notes how much of `wanted` bytes the client took.
+    fn took(&mut self, written: usize, wanted: usize) {
+        self.wrote = Instant::now();
+        self.written += written as u64;
+        if written >= wanted {
+            self.window = None;
+        }
+    }
+
+    /// Fails once the client has been too slow over a whole window.
+    fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let (written, stall) = (self.written, self.limits.stall);
+        let window =
+            self.window.get_or_insert_with(|| Window { end: Box::pin(sleep_until(Instant::now() + stall)), written });
+        loop {
+            ready!(window.end.as_mut().poll(cx));
+            if (written - window.written) < LEAST_SPEED * stall.as_secs().max(1) {
+                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the client reads too slowly"));
+            }
+            window.written = written;
+            window.end.as_mut().reset(Instant::now() + stall);
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guarded<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(cx, buf) {
+            if buf.filled().len() > before {
+                let begun = this.activity.begun.load(Ordering::Relaxed);
+                if this.heard.is_none_or(|(_, before)| before != begun) {
+                    this.heard = Some((Instant::now(), begun));
+                }
+            }
+            return Poll::Ready(read);
+        }
+        match ready!(this.poll_late(cx)) {
+            // As if the client had closed: nothing of a request is lost.
+            Late::Request => Poll::Ready(Ok(())),
+            Late::Headers => {
+                // It fits into the empty buffer of the socket, or the client does not read either.
+                let _ = Pin::new(&mut this.stream).poll_write(cx, TIMEOUT);
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the headers never ended")))
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        match Pin::new(&mut this.stream).poll_write(cx, buf) {
+            Poll::Ready(written) => {
+                this.took(*written.as_ref().unwrap_or(&0), buf.len());
+                Poll::Ready(written)
+            }
+            Poll::Pending => this.poll_stalled(cx).map(Err),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        match Pin::new(&mut this.stream).poll_write_vectored(cx, bufs) {
+            Poll::Ready(written) => {
+                this.took(*written.as_ref().unwrap_or(&0), bufs.iter().map(|buf| buf.len()).sum());
+                Poll::Ready(written)
+            }
+            Poll::Pending => this.poll_stalled(cx).map(Err),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,274 @@
+//! The public address: a request → an answer, with the renditions of the moment.
+//!
+//! Order: is it a request at all, is there a state to show, what is asked for, does it exist, does the client have it
+//! already, which coding does it take, the bytes. A document that was asked for before and has not changed is answered
+//! without leaving this task.
+
+use std::sync::{Arc, PoisonError};
+
+use chrono::Utc;
+use hyper::header::{ACCESS_CONTROL_REQUEST_METHOD, HOST, TRANSFER_ENCODING};
+use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
+use hyper::{Method, StatusCode, Version};
+
+use super::answer::{Answer, Asked, Freshness};
+use super::condition::{Verdict, evaluate};
+use super::negotiate::{Codings, Media, media};
+use super::page::Problem;
+use super::route::{Route, relative, route};
+use super::{Settings, State};
+use crate::entry::{Document, Format, Key, Kind, key_path};
+use crate::metrics::Class;
+use crate::rendition::{self, Coding, Renditions, Status};
+
+/// When to come again before the first state can be shown, and when too much waits to be rendered.
+const SOON: u32 = 2;
+
+/// When to come again after an error that mends itself.
+const LATER: u32 = 30;
+
+/// Answers requests on the public address.
+#[derive(Debug)]
+pub struct Responder {
+    state: Arc<State>,
+    formats: Vec<Format>,
+    freshness: Freshness,
+}
+
+/// An answer, and what was asked for as far as metrics tell it apart.
+pub type Answered = (Class, Answer);
+
+impl Responder {
+    /// A responder over the state that the daemon keeps up to date.
+    pub fn new(state: Arc<State>, settings: &Settings) -> Responder {
+        Responder { state, formats: settings.formats.clone(), freshness: Freshness::new(settings) }
+    }
+
+    /// Answers a request.
+    pub async fn answer(&self, request: &Parts) -> Answered {
+        if let Some(detail) = malformed(request) {
+            return (Class::None, problem(request, StatusCode::BAD_REQUEST, detail));
+        }
+        let renditions = self.state.renditions.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(renditions) = renditions else {
+            let answer = problem(request, StatusCode::SERVICE_UNAVAILABLE, "the articles are being read");
+            return (Class::None, answer.retry_after(SOON));
+        };
+        let desk = Desk { responder: self, request, renditions };
+        match route(&request.method, &request.uri) {
+            Route::Document(document) => desk.document(document, Asked::ByPath).await,
+            Route::Negotiate(key) => desk.negotiate(key).await,
+            Route::Slash(document) => desk.slash(document).await,
+            Route::MethodNotAllowed if is_preflight(request) => (Class::None, Answer::preflight()),
+            Route::MethodNotAllowed => {
+                let answer = problem(request, StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here");
+                (Class::None, answer.allowing())
+            }
+            Route::NotFound => (Class::None, problem(request, StatusCode::NOT_FOUND, "nothing has this address")),
+            Route::BadRequest => {
+                (Class::None, problem(request, StatusCode::BAD_REQUEST, "the target is not a path of this server"))
+            }
+            Route::TooLong => (Class::None, problem(request, StatusCode::URI_TOO_LONG, "the target is too long")),
+        }
+    }
+}
+
+/// One request, with the renditions of the moment.
+struct Desk<'a> {
+    responder: &'a Responder,
+    request: &'a Parts,
+    renditions: Arc<Renditions>,
+}
+
+impl Desk<'_> {
+    async fn document(&self, document: Document, asked: Asked) -> Answered {
+        let class = Class::of(&document);
+        match self.try_document(&document, &asked).await {
+            Ok(Some(answer)) => (class, answer),
+            Ok(None) => self.missing(&document, &asked).await,
+            Err(error) => (class, self.failed(&document, &error)),
+        }
+    }
+
+    /// `None` where there is no such document.
+    async fn try_document(&self, document: &Document, asked: &Asked) -> Result<Option<Answer>, rendition::Error> {
+        let headers = &self.request.headers;
+        let renditions = &self.renditions;
+        let freshness = &self.responder.freshness;
+        let validators = match renditions.status(document).await? {
+            Status::Here(validators) => validators,
+            Status::Gone => return Ok(Some(self.problem(StatusCode::GONE, "the article was withdrawn"))),
+            Status::Never => return Ok(None),
+        };
+        let codings = Codings::of(headers);
+        let choice = codings.choose(|coding| renditions.is_ready(&validators, coding));
+        let verdict = evaluate(headers, &validators, &codings);
+        if verdict == Verdict::Failed {
+            return Ok(Some(self.problem(StatusCode::PRECONDITION_FAILED, "the document is another one by now")));
+        }
+        let Some(coding) = choice else {
+            let answer = self.problem(
+                StatusCode::NOT_ACCEPTABLE,
+                "the document is there as gzip, br, zstd and identity, and the client takes none of them",
+            );
+            return Ok(Some(answer.varying_by_coding()));
+        };
+        if let Verdict::NotModified(named) = verdict {
+            let coding = named.unwrap_or(coding);
+            let answer = Answer::not_modified(document, &validators, coding, asked, freshness, Utc::now());
+            return Ok(Some(answer));
+        }
+        // The second to ask for a state shows that brotli is worth its time.
+        let again = renditions.is_ready(&validators, coding);
+        let rendition = if codings.accepts(Coding::Identity) {
+            renditions.get(document, coding).await?
+        } else {
+            renditions.get_encoded(document, coding).await?
+        };
+        if again && coding != Coding::Brotli && codings.accepts(Coding::Brotli) {
+            renditions.prepare(document, &validators, Coding::Brotli);
+        }
+        Ok(rendition.map(|rendition| Answer::document(document, rendition, asked, freshness, Utc::now())))
+    }
+
+    /// `/KEY`.
+    async fn negotiate(&self, key: Key) -> Answered {
+        let formats = &self.responder.formats;
+        let Some(media) = media(&self.request.headers, formats) else {
+            return self.not_acceptable(key).await;
+        };
+        let document = match media {
+            Media::Html => Document::Page(key),
+            Media::Feed(format) => Document::Feed(key, format),
+        };
+        let reference = relative(self.request.uri.path(), &document.path());
+        self.document(document, Asked::ByKey(reference)).await
+    }
+
+    /// 406 with the list, for a feed that exists.
+    async fn not_acceptable(&self, key: Key) -> Answered {
+        let page = Document::Page(key.clone());
+        match self.renditions.status(&page).await {
+            Ok(Status::Here(_)) => {}
+            Ok(Status::Gone | Status::Never) => return self.missing(&page, &Asked::ByKey(String::new())).await,
+            Err(error) => return (Class::Page, self.failed(&page, &error)),
+        }
+        let feeds = self.responder.formats.iter().map(|&format| Document::Feed(key.clone(), format));
+        let links = feeds.chain([page]).map(|document| {
+            let reference = relative(self.request.uri.path(), &document.path());
+            (reference, document.media_type().to_owned())
+        });
+        let problem =
+            Problem::new(StatusCode::NOT_ACCEPTABLE, "none of the types that the client takes is here").links(links);
+        (Class::None, Answer::problem(&problem, &self.request.headers).varying_by_coding())
+    }
+
+    /// A page's address without its slash.
+    async fn slash(&self, document: Document) -> Answered {
+        let class = Class::of(&document);
+        match self.renditions.status(&document).await {
+            Ok(Status::Here(_)) => {
+                let reference = relative(self.request.uri.path(), &document.path());
+                let answer = self.problem(StatusCode::PERMANENT_REDIRECT, "the address of this page ends in a slash");
+                (class, answer.located(&reference))
+            }
+            Ok(Status::Gone) => (class, self.problem(StatusCode::GONE, "the article was withdrawn")),
+            Ok(Status::Never) => self.missing(&document, &Asked::ByPath).await,
+            Err(error) => (class, self.failed(&document, &error)),
+        }
+    }
+
+    /// 404; or 307 or 300 where `/category/NAME` is short for a path.
+    async fn missing(&self, document: &Document, asked: &Asked) -> Answered {
+        let near = match document.key() {
+            Some(key) if is_short(key) => match self.renditions.nearest(key).await {
+                Ok(near) => near,
+                Err(error) => return (Class::of(document), self.failed(document, &error)),
+            },
+            _ => Vec::new(),
+        };
+        let path = self.request.uri.path();
+        let links: Vec<(String, String)> = near
+            .into_iter()
+            .map(|key| {
+                let name = key.to_string();
+                let target = match (asked, document) {
+                    (Asked::ByKey(_), _) => key_path(&key),
+                    (_, Document::Feed(_, format)) => Document::Feed(key, *format).path(),
+                    (_, Document::Archive(_, number, format)) => Document::Archive(key, *number, *format).path(),
+                    _ => Document::Page(key).path(),
+                };
+                (relative(path, &target), name)
+            })
+            .collect();
+        let answer = match links.as_slice() {
+            [] => self.problem(StatusCode::NOT_FOUND, "there is no such feed or page"),
+            [(reference, _)] => {
+                let reference = reference.clone();
+                let problem =
+                    Problem::new(StatusCode::TEMPORARY_REDIRECT, "this name is short for a category").links(links);
+                Answer::problem(&problem, &self.request.headers).located(&reference)
+            }
+            _ => {
+                let problem =
+                    Problem::new(StatusCode::MULTIPLE_CHOICES, "several categories have this name").links(links);
+                Answer::problem(&problem, &self.request.headers)
+            }
+        };
+        (Class::None, answer)
+    }
+
+    /// 503: what went wrong is told to the operator, not to the client.
+    fn failed(&self, document: &Document, error: &rendition::Error) -> Answer {
+        if matches!(error, rendition::Error::Busy) {
+            return self.problem(StatusCode::SERVICE_UNAVAILABLE, "too many ask at once").retry_after(SOON);
+        }
+        tracing::error!(error = error as &dyn std::error::Error, path = document.path(), "a document was not served");
+        self.problem(StatusCode::SERVICE_UNAVAILABLE, "the document cannot be made now").retry_after(LATER)
+    }
+
+    fn problem(&self, status: StatusCode, detail: &str) -> Answer {
+        problem(self.request, status, detail)
+    }
+}
+
+fn problem(request: &Parts, status: StatusCode, detail: &str) -> Answer {
+    Answer::problem(&Problem::new(status, detail), &request.headers)
+}
+
+/// Whether a key may be short for a longer one.
+fn is_short(key: &Key) -> bool {
+    key.kind() == Kind::Category && key.names().len() == 1
+}
+
+/// Whether a browser asks on behalf of a script of another site (the CORS protocol's preflight).
+fn is_preflight(request: &Parts) -> bool {
+    request.method == Method::OPTIONS && request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Why a request must be refused whatever it asks for (RFC 9112 sections 3.2 and 6.1); `None` for a sound one.
+pub(super) fn malformed(request: &Parts) -> Option<&'static str> {
+    if request.version == Version::HTTP_2 {
+        return None;
+    }
+    let mut hosts = request.headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) if request.version == Version::HTTP_11 => return Some("the Host field is missing"),
+        (Some(_), Some(_)) => return Some("there is more than one Host field"),
+        (Some(host), None) if !is_host(host.as_bytes()) => return Some("the Host field is malformed"),
+        _ => {}
+    }
+    // Anything but this one coding once is how requests are smuggled past a proxy.
+    let mut codings = request.headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => None,
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => None,
+        _ => Some("the Transfer-Encoding is not understood"),
+    }
+}
+
+/// A host with an optional port (RFC 9110 section 7.2); it may be empty.
+fn is_host(value: &[u8]) -> bool {
+    value.is_empty() || (Authority::try_from(value).is_ok() && !value.contains(&b'@'))
+}

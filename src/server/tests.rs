@@ -1,0 +1,1 @@
+//! The server over sockets, with documents from memory.
