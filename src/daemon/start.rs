@@ -20,7 +20,7 @@ use super::inbox::Look;
 use super::lanes::Lanes;
 use super::plan::{End, State as Plan};
 use super::scanner::{Request, Scanner};
-use super::writer::{Beat, Said, Writer};
+use super::writer::{Beat, Said, Writer, chain};
 use super::{Failure, Ready, Reload, Setup, Shared, read, systemd};
 use crate::catalog::{self, Catalog, Change, Counts, Error, Holder, Lock, Readers};
 use crate::feed::Renderer;
@@ -45,9 +45,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         .enable_all()
         .build()
         .map_err(|error| Failure::Start(format!("cannot start the threads that serve: {error}")))?;
-    let bound = runtime
-        .block_on(Bound::bind(&setup.server))
-        .map_err(|error| Failure::Start(format!("cannot listen: {error}")))?;
+    let bound = runtime.block_on(Bound::bind(&setup.server)).map_err(|error| Failure::Start(chain(&error)))?;
     let (http, admin) = (bound.http(), bound.admin());
     lock.publish(&Holder { pid: std::process::id(), http: Some(http.clone()), admin: admin.clone() })?;
     if !setup.base_url_given {
