@@ -189,11 +189,23 @@ impl Work<'_> {
         let (missing, live) = self.missing_of_live()?;
         if live >= ALL_MISSING && missing >= live && meta(self.connection, "suspended")?.is_none() {
             set_meta(self.connection, "suspended", Some("all files are missing"))?;
-            tracing::warn!(
-                entries = live,
-                "all files are missing: nothing is withdrawn until one is there again, or a start with --accept-empty"
-            );
         }
+        Ok(())
+    }
+
+    /// Says whether so many files are missing that the inbox may be what is missing.
+    pub(super) fn tell_absent(&mut self) -> Result<(), Error> {
+        let (missing, live) = self.missing_of_live()?;
+        self.delta.absent = if meta(self.connection, "suspended")?.is_some() {
+            Some(
+                "all files are missing: nothing is withdrawn until one is there again, or a start with --accept-empty"
+                    .to_owned(),
+            )
+        } else if missing >= 3 && missing * 2 > live {
+            Some(format!("{missing} of {live} files are missing: their articles are withdrawn only if that lasts"))
+        } else {
+            None
+        };
         Ok(())
     }
 

@@ -134,6 +134,8 @@ pub struct Delta {
     pub withdrawn: usize,
     /// Files that must be read again, although they did not change.
     pub reread: Vec<String>,
+    /// So many files are missing that the inbox may be what is missing: why nothing is withdrawn, in words.
+    pub absent: Option<String>,
     /// Whether open problems changed.
     pub problems: bool,
     /// When something is due next.
@@ -392,6 +394,7 @@ impl Catalog {
             work.suspend_if_all_missing()?;
         }
         work.process_due()?;
+        work.tell_absent()?;
         let apply::Work { mut feeds, mut delta, .. } = work;
         feeds.flush(&transaction, &mut delta)?;
         delta.next_due = due::next(&transaction)?;

@@ -412,7 +412,7 @@ fn many_missing_files_wait_twice_and_all_missing_files_wait_for_one() {
     for path in ["a.md", "b.md", "c.md"] {
         desk.remove(path);
     }
-    desk.pass(601);
+    assert!(desk.pass(601).absent.is_some_and(|why| why.contains("3 of 4")));
     assert_eq!(desk.feed("all").len(), 4);
     // One comes back: the others' waits begin anew.
     desk.pass(500);
@@ -431,7 +431,7 @@ fn many_missing_files_wait_twice_and_all_missing_files_wait_for_one() {
         desk.remove(path);
     }
     for _ in 0..50 {
-        desk.pass(DAY);
+        assert!(desk.pass(DAY).absent.is_some_and(|why| why.contains("--accept-empty")));
     }
     assert_eq!(desk.feed("all").len(), 20);
     // A new file ends nothing.

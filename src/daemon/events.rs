@@ -52,6 +52,8 @@ pub(super) enum Message {
         added: u64,
         /// Articles that were withdrawn.
         withdrawn: u64,
+        /// Why missing files are not taken for deleted ones.
+        absent: Option<String>,
     },
     /// By the writer: it failed.
     Failed(String),
@@ -170,9 +172,13 @@ impl Loop {
                 }
                 paths.into_iter().for_each(|(path, end)| self.feed(Event::Done(path, end)));
             }
-            Message::Committed { reread, added, withdrawn } => {
+            Message::Committed { reread, added, withdrawn, absent } => {
                 self.clockwork.articles = (self.clockwork.articles + added).saturating_sub(withdrawn);
                 self.wellbeing.heals(Ailment::Catalog);
+                match absent {
+                    Some(why) => self.wellbeing.ails(Ailment::Missing, why),
+                    None => self.wellbeing.heals(Ailment::Missing),
+                }
                 self.wellbeing.success(self.shared.clock.now().wall);
                 reread.into_iter().for_each(|path| self.feed(Event::Reread(path)));
             }

@@ -229,7 +229,7 @@ fn tell_committed(said: Said, renditions: &Renditions, metrics: &Metrics, shared
             since.iter().for_each(|&since| metrics.updated(now.steady.saturating_sub(since)));
             metrics.succeeded(now.wall);
             let (added, withdrawn) = (delta.added as u64, delta.withdrawn as u64);
-            let _ = tell.send(Message::Committed { reread: delta.reread, added, withdrawn });
+            let _ = tell.send(Message::Committed { reread: delta.reread, added, withdrawn, absent: delta.absent });
             (paths, End::Accepted)
         }
         Said::Failed { paths, why } => {
