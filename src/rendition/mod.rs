@@ -403,16 +403,15 @@ impl Inner {
             async move {
                 let dressing = inner.dressing();
                 let (at_work, asked) = (Arc::clone(&inner), document.clone());
-                let made = inner
+                let (made, cost) = inner
                     .workers
                     .run(move || {
                         let started = Instant::now();
                         let made = at_work.source.document(&asked, dressing.renderer())?;
-                        let made = made.map(|(head, bytes)| (dressing.validators(&head), Arc::from(bytes)));
+                        let made = made.map(|(head, bytes)| (dressing.validators(&head), Arc::<[u8]>::from(bytes)));
                         Ok::<_, Error>((made, started.elapsed()))
                     })
                     .await??;
-                let (made, cost): (Option<(Validators, Arc<[u8]>)>, _) = made;
                 let Some((validators, bytes)) = made else { return Ok(None) };
                 inner.metrics.rendered(&document);
                 // What was read counts, not what an earlier look said: both come from one state of the catalog.
