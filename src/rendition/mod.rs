@@ -237,6 +237,11 @@ impl Renditions {
         self.inner.heads.changed(delta);
     }
 
+    /// Forgets every look at the catalog: it was mended.
+    pub fn renewed(&self) {
+        self.inner.heads.all_changed();
+    }
+
     /// Takes other settings (reload); stamps change with them.
     pub fn set_renderer(&self, renderer: feed::Renderer) {
         let dressing = Arc::new(Dressing::new(renderer));
