@@ -39,11 +39,17 @@ pub(super) struct Late {
     given: u32,
 }
 
+impl Default for Late {
+    fn default() -> Late {
+        Late { created: Seconds::MIN, second: Seconds::MIN, given: 0 }
+    }
+}
+
 impl Late {
     /// None was put on top yet.
     pub(super) fn new(connection: &Connection) -> Result<Late, Error> {
         let created = meta(connection, "created")?.and_then(|at| at.parse().ok()).unwrap_or(Seconds::MIN);
-        Ok(Late { created, second: Seconds::MIN, given: 0 })
+        Ok(Late { created, ..Late::default() })
     }
 
     /// The position of an article that is released now. `inode_changed`: when its file came to be as it is.
@@ -254,6 +260,10 @@ impl Work<'_> {
         if row.state != State::Held || self.waits.until.contains_key(&entry) {
             return Ok(());
         }
+        // What is due has no checksum; the article's own date has one.
+        if super::apply::held(&kept.article, self.settings, self.now).is_some() {
+            return self.schedule(entry, &kept.article);
+        }
         self.drop_note(&row.path, Code::Future)?;
         let seed = Seed::of(&kept.article, &row.path);
         self.release(&mut row, &kept.article, seed, None)
@@ -261,6 +271,11 @@ impl Work<'_> {
 
     fn expire(&mut self, entry: i64) -> Result<(), Error> {
         let Some(row) = EntryRow::get(self.connection, entry)? else { return Ok(()) };
+        let Some(kept) = KeptRow::get(self.connection, entry)? else { return Ok(()) };
+        // What is due has no checksum; the article's own date has one.
+        if kept.article.expires.is_none_or(|end| end > self.now.wall) {
+            return self.schedule(entry, &kept.article);
+        }
         self.clear_due(entry, &[What::Release])?;
         self.drop_note(&row.path, Code::Future)?;
         let mut problems = super::files::problems(self.connection, &row.path)?;

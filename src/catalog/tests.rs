@@ -9,25 +9,25 @@ use crate::diagnostic::Code;
 use crate::entry::{Document, Format, Kind, Material, Status};
 
 /// 2026-11-24 08:00 UTC.
-const START: i64 = 1_795_507_200;
-const DAY: i64 = 86_400;
+pub(super) const START: i64 = 1_795_507_200;
+pub(super) const DAY: i64 = 86_400;
 
 /// What a test file says.
 #[derive(Clone)]
-struct Text {
-    title: &'static str,
-    date: Option<i64>,
-    updated: Option<i64>,
-    body: String,
-    tags: Vec<&'static str>,
-    id: Option<&'static str>,
-    draft: bool,
-    expires: Option<i64>,
+pub(super) struct Text {
+    pub(super) title: &'static str,
+    pub(super) date: Option<i64>,
+    pub(super) updated: Option<i64>,
+    pub(super) body: String,
+    pub(super) tags: Vec<&'static str>,
+    pub(super) id: Option<&'static str>,
+    pub(super) draft: bool,
+    pub(super) expires: Option<i64>,
     /// When the file came to be, by its inode.
-    changed: i64,
+    pub(super) changed: i64,
 }
 
-fn text(title: &'static str, date: i64) -> Text {
+pub(super) fn text(title: &'static str, date: i64) -> Text {
     Text {
         title,
         date: Some(date),
@@ -79,7 +79,7 @@ impl Text {
         format!("{}{rest:?}", self.body).into_bytes()
     }
 
-    fn seen(&self, path: &str, inode: u64) -> Change {
+    pub(super) fn seen(&self, path: &str, inode: u64) -> Change {
         let bytes = self.bytes();
         Change::Seen(Box::new(SeenFile {
             path: path.to_owned(),
@@ -91,7 +91,7 @@ impl Text {
     }
 }
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings {
         namespace: Namespace::new(None),
         site_id: None,

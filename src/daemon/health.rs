@@ -21,6 +21,8 @@ pub(super) enum Ailment {
     Catalog,
     /// A scan could not be done.
     Scan,
+    /// The catalog is damaged and being mended.
+    Damage,
 }
 
 /// The present state, as the server shows it.

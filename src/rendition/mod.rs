@@ -257,6 +257,11 @@ impl Renditions {
         refresh::plan(&self.inner, delta);
     }
 
+    /// Forgets every look at the catalog: it was mended.
+    pub fn renewed(&self) {
+        self.inner.heads.all_changed();
+    }
+
     /// Takes other settings (reload); stamps change with them.
     pub fn set_renderer(&self, renderer: feed::Renderer) {
         let dressing = Arc::new(Dressing::new(renderer));
