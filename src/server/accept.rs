@@ -8,13 +8,14 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use http_body_util::Full;
+use hyper::Response;
 use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -183,10 +184,14 @@ impl Door {
         let door = Arc::clone(&self);
         let service = service_fn(move |request| {
             let (door, caller) = (Arc::clone(&door), Arc::clone(&served));
-            async move { Ok::<_, Infallible>(answer(&door.handler, &caller, request).await.map(Full::<Bytes>::new)) }
+            // Boxed, so that a connection without a request does not hold the room for one.
+            let answered: Answered = Box::pin(async move {
+                let response = answer(&door.handler, &caller, request).await;
+                Ok(response.map(Full::new))
+            });
+            answered
         });
-        let connection = self.builder.serve_connection(io, service);
-        tokio::pin!(connection);
+        let mut connection = pin!(self.builder.serve_connection(io, service));
         let mut stage = Stage::new(&self.phase, Phase::Closing);
         let mut told = false;
         poll_fn(|cx| {
@@ -261,6 +266,9 @@ impl Stage {
         self.reached.as_mut().poll(&mut Context::from_waker(&waker))
     }
 }
+
+/// The answer to a request, under way.
+type Answered = Pin<Box<dyn Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send>>;
 
 /// hyper as every connection is served with.
 fn builder() -> auto::Builder<TokioExecutor> {
