@@ -115,6 +115,10 @@ pub enum Change {
     },
     /// Whatever is missing now is withdrawn at once (`--accept-empty`).
     AcceptMissing,
+    /// The inbox cannot be looked at, or was not yet: nothing is withdrawn for want of its file.
+    Away,
+    /// The inbox was looked through: what is missing is missing, and its waits go on.
+    There,
     /// Look for rows that are due; every `apply` does so in any case.
     Due,
 }
@@ -203,6 +207,9 @@ pub struct Inbox {
     pub device: u64,
 }
 
+/// What stands at a path of the inbox at this moment: the inode of a file, or nothing; `None` where that cannot be told.
+pub type Look = Box<dyn Fn(&str) -> Option<Option<u64>> + Send>;
+
 /// The one writer.
 pub struct Catalog {
     path: PathBuf,
@@ -215,6 +222,7 @@ pub struct Catalog {
     next_due: Option<Timestamp>,
     /// Entries up to this number were read under the present rules.
     reparsed: i64,
+    look: Option<Look>,
 }
 
 impl Catalog {
@@ -256,6 +264,7 @@ impl Catalog {
             readers,
             waits: due::Waits::default(),
             reparsed: 0,
+            look: None,
         };
         catalog.ensure_feeds()?;
         Ok(catalog)
@@ -325,6 +334,11 @@ impl Catalog {
         row::set_meta(&self.connection, "device", Some(&device))
     }
 
+    /// Lets it look at the inbox where a file claims to be another file's article: that file may be gone already.
+    pub fn look_with(&mut self, look: Look) {
+        self.look = Some(look);
+    }
+
     /// Applies changes in one transaction, and everything that is due.
     ///
     /// # Errors
@@ -385,6 +399,7 @@ impl Catalog {
             delta: Delta::default(),
             late: &mut self.late,
             waits: &mut self.waits,
+            look: self.look.as_ref(),
         };
         work.inherit_waits()?;
         let any_missing = body(&mut work)?;
@@ -409,7 +424,7 @@ impl Catalog {
     pub fn reopen(&mut self) -> Result<(), Error> {
         self.connection = schema::open_writer(&self.path)?;
         // What the failed transaction did to them did not happen.
-        self.waits = due::Waits::default();
+        self.waits = self.waits.anew();
         self.readers.forget();
         self.next_due = due::next(&self.connection)?;
         Ok(())

@@ -17,8 +17,8 @@ use super::clock::Clock;
 use super::events::{Clockwork, Loop, Message};
 use super::health::{Ailment, Wellbeing};
 use super::inbox::Look;
-use super::lanes::Lanes;
-use super::plan::{End, State as Plan};
+use super::lanes::{Item, Lanes};
+use super::plan::{End, Lane, State as Plan};
 use super::scanner::{Request, Scanner};
 use super::writer::{Beat, Said, Writer};
 use super::{Failure, Ready, Reload, Setup, Shared, read, systemd};
@@ -82,6 +82,10 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
     }));
     let beat = Arc::new(Beat::default());
     let loading = catalog.is_none();
+    if !loading {
+        // What comes first: nothing that an earlier process missed is withdrawn before this one has looked.
+        shared.lanes.push_at_once(Lane::Fresh, Item { change: Change::Away, since: shared.clock.steady() });
+    }
     let (opened, catalog) = match catalog {
         Some(catalog) => (Some(open(&catalog, &setup, &metrics)), Some(catalog)),
         None => (None, None),
@@ -198,7 +202,7 @@ fn start_writer(
 ) -> JoinHandle<()> {
     let (setup, shared, metrics, beat) = (setup.clone(), Arc::clone(shared), Arc::clone(metrics), Arc::clone(beat));
     spawn("write", move || {
-        let (record, renditions) = match ready {
+        let (mut record, renditions) = match ready {
             Some(ready) => ready,
             None => match load(&setup, &shared, &tell) {
                 Ok(catalog) => {
@@ -210,6 +214,10 @@ fn start_writer(
                 Err(error) => return drop(tell.send(Message::Loaded(Err(error)))),
             },
         };
+        record.look_with({
+            let shared = Arc::clone(&shared);
+            Box::new(move |path: &str| stands_at(&shared, path))
+        });
         let (lanes, clock) = (Arc::clone(&shared.lanes), Arc::clone(&shared.clock));
         let holds = {
             let shared = Arc::clone(&shared);
@@ -220,6 +228,17 @@ fn start_writer(
         let say = move |said| tell_committed(said, &renditions, &metrics, &shared, &tell);
         Writer { record, lanes, clock, beat, holds, say }.run();
     })
+}
+
+/// See [`catalog::Look`].
+fn stands_at(shared: &Shared, path: &str) -> Option<Option<u64>> {
+    match shared.open_inbox().ok()?.look(path) {
+        Ok(Look::File(seen)) => Some(Some(seen.inode)),
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            Some(None)
+        }
+        _ => None,
+    }
 }
 
 /// On the writer's thread, after the commit: first what readers see is made new, then it is told.
