@@ -36,11 +36,13 @@ pub fn skipped(why: &str) {
 /// Folders of one test.
 pub struct Place {
     pub dir: tempfile::TempDir,
+    /// Words in front of the binary: another user, another clock.
+    pub before: Vec<String>,
 }
 
 impl Place {
     pub fn new() -> Place {
-        let place = Place { dir: tempfile::tempdir().expect("a folder") };
+        let place = Place { dir: tempfile::tempdir().expect("a folder"), before: Vec::new() };
         for folder in ["inbox", "state", "spool"] {
             fs::create_dir(place.path(folder)).expect("a writable folder");
         }
@@ -72,8 +74,10 @@ impl Place {
 
     /// A command of the binary with this place's folders, no environment of ours, and stdout and stderr piped.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(FEEDMILL);
+        let mut line = self.before.iter().map(String::as_str).chain([FEEDMILL]);
+        let mut command = Command::new(line.next().unwrap_or(FEEDMILL));
         command
+            .args(line)
             .args(words)
             .env_clear()
             .env("FEEDMILL_INBOX", self.path("inbox"))

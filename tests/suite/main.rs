@@ -8,4 +8,5 @@ mod program;
 mod readme;
 mod serve;
 mod serving;
+mod storm;
 mod unit;
