@@ -11,7 +11,7 @@ use super::files::{self, FileRow};
 use super::meet::{Meeting, meet, other_files, seed_hash};
 use super::place::{self, Feeds};
 use super::row::{EntryRow, KeptRow, Seconds, State, What, short};
-use super::{Change, Delta, Error, Now, SeenFile, Settings};
+use super::{Change, Delta, Error, Look, Now, SeenFile, Settings};
 use crate::article::{Article, Hash};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::entry::{Kept, Seed};
@@ -30,6 +30,7 @@ pub(super) struct Work<'a> {
     pub delta: Delta,
     pub late: &'a mut Late,
     pub waits: &'a mut Waits,
+    pub look: Option<&'a Look>,
 }
 
 /// An entry that cannot be shown yet, and why.
@@ -75,6 +76,11 @@ impl Work<'_> {
             }
             Change::Missing { path } => self.missing(&path),
             Change::AcceptMissing => self.accept_missing(),
+            Change::Away => {
+                self.waits.stop();
+                Ok(())
+            }
+            Change::There => self.go_on_waiting(),
             Change::Due => Ok(()),
         }
     }
@@ -93,7 +99,13 @@ impl Work<'_> {
             && known.as_ref().is_none_or(|known| known.state != State::Withdrawn || known.path != file.path)
         {
             let now = FileRow { fingerprint: Some(file.fingerprint), missing: None, ..before.clone() };
-            return if now == *before { Ok(()) } else { now.put(self.connection, &file.path) };
+            if now != *before {
+                now.put(self.connection, &file.path)?;
+            }
+            return match known {
+                Some(known) if before.missing.is_some() && known.state == State::Held => self.release_overdue(known),
+                _ => Ok(()),
+            };
         }
 
         let mut problems = file.parsed.problems.clone();
@@ -121,7 +133,7 @@ impl Work<'_> {
             Some(known) if led.is_none() && self.leader_is_there(&known)? => None,
             known => known,
         };
-        let entry = match meet(self.connection, &self.settings.namespace, file, article, known)? {
+        let entry = match meet(self.connection, &self.settings.namespace, file, article, known, self.look)? {
             Meeting::New { seed } => self.create(file, article, seed, problems)?,
             Meeting::Collision { seed, with } => {
                 problems.push(collision(&with));

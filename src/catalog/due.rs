@@ -27,6 +27,10 @@ const LATE_A_SECOND: u32 = 20;
 /// What was there when the catalog was made but too young to be read belongs to the first scan, if it comes this soon.
 const FIRST_SCAN: i64 = 600;
 
+/// What was missing when the inbox could be looked at again may be back, and not read yet: its wait lasts at least as
+/// long as `withdraw_after`, within these bounds.
+const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+
 /// From this many entries on, all of them missing means that the inbox is.
 const ALL_MISSING: i64 = 20;
 
@@ -91,9 +95,21 @@ pub(super) struct Waits {
     returned: Option<Duration>,
     /// Whether the waits of an earlier run of the process were taken over.
     inherited: bool,
+    /// The inbox cannot be looked at: no wait ends.
+    stopped: bool,
 }
 
 impl Waits {
+    /// As after a start: to be taken over from the catalog.
+    pub(super) fn anew(&self) -> Waits {
+        Waits { stopped: self.stopped, ..Waits::default() }
+    }
+
+    /// No wait ends until the inbox was looked through.
+    pub(super) fn stop(&mut self) {
+        self.stopped = true;
+    }
+
     /// The entry waits no more.
     pub(super) fn end(&mut self, entry: i64) {
         self.until.remove(&entry);
@@ -168,6 +184,27 @@ impl Work<'_> {
         }
         set_meta(self.connection, "suspended", None)?;
         self.clear_due(entry, &[What::Withdraw, What::WithdrawNow])
+    }
+
+    /// The inbox was looked through: the waits go on, and leave time to read what was found.
+    pub(super) fn go_on_waiting(&mut self) -> Result<(), Error> {
+        if !std::mem::take(&mut self.waits.stopped) {
+            return Ok(());
+        }
+        let (least, most) = LOOK_AGAIN;
+        let earliest = self.now.steady + self.settings.withdraw_after.clamp(least, most);
+        for (at, entry, what) in self.rows("SELECT at, entry, what FROM due WHERE what IN (2, 3)", params![])? {
+            let until = self.waits.until.entry(entry).or_default();
+            *until = earliest.max(*until);
+            let left = *until - self.now.steady;
+            self.connection.prepare_cached("DELETE FROM due WHERE at = ?1 AND entry = ?2 AND what = ?3")?.execute([
+                at,
+                entry,
+                what as i64,
+            ])?;
+            self.set_due(self.now.wall + wait(left), entry, what)?;
+        }
+        Ok(())
     }
 
     /// A file was seen that may have been missing.
@@ -269,6 +306,17 @@ impl Work<'_> {
         self.release(&mut row, &kept.article, seed, None)
     }
 
+    /// Releases an entry whose time came while its file was away, and which is there again.
+    pub(super) fn release_overdue(&mut self, mut row: EntryRow) -> Result<(), Error> {
+        let Some(kept) = KeptRow::get(self.connection, row.entry)? else { return Ok(()) };
+        if super::apply::held(&kept.article, self.settings, self.now).is_some() {
+            return Ok(());
+        }
+        self.drop_note(&row.path, Code::Future)?;
+        let seed = Seed::of(&kept.article, &row.path);
+        self.release(&mut row, &kept.article, seed, None)
+    }
+
     fn expire(&mut self, entry: i64) -> Result<(), Error> {
         let Some(row) = EntryRow::get(self.connection, entry)? else { return Ok(()) };
         let Some(kept) = KeptRow::get(self.connection, entry)? else { return Ok(()) };
@@ -289,7 +337,7 @@ impl Work<'_> {
         let again = self.settings.withdraw_after;
         let until = self.waits.until.get(&entry).copied().unwrap_or_default();
         let until = self.waits.returned.map_or(until, |returned| until.max(returned + again));
-        if suspended {
+        if suspended || self.waits.stopped {
             // Looked at again now and then; a file that comes back ends it.
             return self.set_due(self.now.wall + wait(again).max(TimeDelta::seconds(60)), entry, what);
         }

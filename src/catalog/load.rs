@@ -182,7 +182,7 @@ impl Loading<'_> {
                 FileRow { fingerprint, hash: None, entry: None, missing: None }.put(self.connection, &path)?;
                 self.problems(&path, &[problem])
             }
-            Change::Missing { .. } | Change::AcceptMissing | Change::Due => Ok(()),
+            Change::Missing { .. } | Change::AcceptMissing | Change::Away | Change::There | Change::Due => Ok(()),
         }
     }
 

@@ -120,6 +120,10 @@ pub enum Change {
     },
     /// Whatever is missing now is withdrawn at once (`--accept-empty`).
     AcceptMissing,
+    /// The inbox cannot be looked at, or was not yet: nothing is withdrawn for want of its file.
+    Away,
+    /// The inbox was looked through: what is missing is missing, and its waits go on.
+    There,
     /// Look for rows that are due; every `apply` does so in any case.
     Due,
 }
@@ -268,6 +272,9 @@ pub struct Inbox {
     pub device: u64,
 }
 
+/// What stands at a path of the inbox at this moment: the inode of a file, or nothing; `None` where that cannot be told.
+pub type Look = Box<dyn Fn(&str) -> Option<Option<u64>> + Send>;
+
 /// The one writer.
 pub struct Catalog {
     path: PathBuf,
@@ -284,6 +291,7 @@ pub struct Catalog {
     vain: bool,
     /// Why nothing can be written since the start.
     frozen: Option<String>,
+    look: Option<Look>,
 }
 
 impl Catalog {
@@ -322,6 +330,7 @@ impl Catalog {
             waits: due::Waits::default(),
             reparsed: 0,
             vain: false,
+            look: None,
             frozen: Some(format!("the state folder {dir} cannot be written ({})", why.chain())),
         })
     }
@@ -360,6 +369,7 @@ impl Catalog {
             reparsed: 0,
             vain: false,
             frozen: None,
+            look: None,
         };
         match catalog.ensure_feeds() {
             // Readers tell by themselves where a row is damaged; the others can be shown.
@@ -439,6 +449,11 @@ impl Catalog {
         row::set_meta(&self.connection, "device", Some(&device))
     }
 
+    /// Lets it look at the inbox where a file claims to be another file's article: that file may be gone already.
+    pub fn look_with(&mut self, look: Look) {
+        self.look = Some(look);
+    }
+
     /// Applies changes in one transaction, and everything that is due.
     ///
     /// # Errors
@@ -501,6 +516,7 @@ impl Catalog {
             delta: Delta::default(),
             late: &mut self.late,
             waits: &mut self.waits,
+            look: self.look.as_ref(),
         };
         work.inherit_waits()?;
         let any_missing = body(&mut work)?;
@@ -529,7 +545,7 @@ impl Catalog {
         }
         self.connection = schema::open_writer(&self.path)?;
         // What the failed transaction did to them did not happen.
-        self.waits = due::Waits::default();
+        self.waits = self.waits.anew();
         self.readers.forget();
         self.next_due = due::next(&self.connection)?;
         Ok(())

@@ -1,7 +1,7 @@
 //! The one event loop: takes what the watch, the scanner, the readers, the writer and the signals say, asks the plan,
 //! and does what it answers. It never waits for any of them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
@@ -104,6 +104,8 @@ pub(super) struct Clockwork {
     adopting: bool,
     /// `--accept-empty` waits for the first scan.
     accept_empty: bool,
+    /// The catalog was told that the inbox cannot be looked at, or was not yet.
+    told_away: bool,
     /// Files that the first catalog has taken.
     loaded: u64,
     /// Of them, those that were told last.
@@ -118,7 +120,7 @@ pub(super) struct Clockwork {
 impl Clockwork {
     /// Nothing has happened yet.
     pub(super) fn new(gone: bool, accept_empty: bool) -> Clockwork {
-        Clockwork { gone, accept_empty, ..Clockwork::default() }
+        Clockwork { gone, accept_empty, told_away: true, ..Clockwork::default() }
     }
 }
 
@@ -171,6 +173,7 @@ impl Loop {
         match message {
             Message::Hint(hint) => self.hinted(hint)?,
             Message::Say(Say::Events(events)) => events.into_iter().for_each(|event| self.feed(event)),
+            Message::Say(Say::Closed(folders)) => self.closed(&folders),
             Message::Say(Say::Scanned(report)) => self.scanned(report)?,
             Message::Done(paths) => {
                 if self.renditions.is_none() {
@@ -336,23 +339,24 @@ impl Loop {
             tracing::debug!(files = report.files, took = ?report.took, "scanned");
             self.wellbeing.heals(Ailment::Scan);
             self.wellbeing.success(self.shared.clock.now().wall);
-            match report.unreadable.as_slice() {
-                [] => self.wellbeing.heals(Ailment::Folders),
-                [first, ..] => {
-                    let count = report.unreadable.len();
-                    let name = if first.is_empty() { "the inbox itself" } else { first };
-                    self.wellbeing
-                        .ails(Ailment::Folders, format!("folders of the inbox cannot be read ({count}): {name}"));
-                }
-            }
             if std::mem::take(&mut self.clockwork.accept_empty) && !self.cold {
                 // All that is missing was told before, in the lane that goes first.
                 self.shared.lanes.push_at_once(Lane::Bulk, Item { change: Change::AcceptMissing, since: now });
+            }
+            if self.renditions.is_some() && !self.clockwork.gone && std::mem::take(&mut self.clockwork.told_away) {
+                self.shared.lanes.push_at_once(Lane::Bulk, Item { change: Change::There, since: now });
             }
         }
         self.clockwork.scan = Some(now + pause);
         self.feed(Event::Scanned);
         Ok(())
+    }
+
+    fn closed(&mut self, folders: &BTreeSet<String>) {
+        let Some(first) = folders.first() else { return self.wellbeing.heals(Ailment::Folders) };
+        let name = if first.is_empty() { "the inbox itself" } else { first };
+        let count = folders.len();
+        self.wellbeing.ails(Ailment::Folders, format!("folders of the inbox cannot be read ({count}): {name}"));
     }
 
     fn every_second(&mut self, now: Duration) -> Result<(), Failure> {
@@ -424,6 +428,9 @@ impl Loop {
     fn lose_root(&mut self, why: String) {
         if !std::mem::replace(&mut self.clockwork.gone, true) {
             self.wellbeing.ails(Ailment::Inbox, why);
+            self.clockwork.told_away = true;
+            let since = self.shared.clock.steady();
+            self.shared.lanes.push_at_once(Lane::Fresh, Item { change: Change::Away, since });
             self.feed(Event::RootGone);
         }
     }

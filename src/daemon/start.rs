@@ -17,9 +17,9 @@ use super::clock::Clock;
 use super::events::{Clockwork, Loop, Message};
 use super::health::{Ailment, Wellbeing};
 use super::inbox::Look;
-use super::lanes::Lanes;
+use super::lanes::{Item, Lanes};
 use super::originals::Inbox;
-use super::plan::{End, State as Plan};
+use super::plan::{End, Lane, State as Plan};
 use super::scanner::{Request, Scanner};
 use super::writer::{Beat, Said, Writer, chain};
 use super::{Failure, Ready, Reload, Setup, Shared, read, systemd};
@@ -81,6 +81,10 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
     }));
     let beat = Arc::new(Beat::default());
     let cold = matches!(catalog, Found::Nothing);
+    if !cold {
+        // What comes first: nothing that an earlier process missed is withdrawn before this one has looked.
+        shared.lanes.push_at_once(Lane::Fresh, Item { change: Change::Away, since: shared.clock.steady() });
+    }
     let opened = match &catalog {
         Found::Good(catalog) => Some(open(catalog, &setup, &metrics)),
         Found::Nothing | Found::Damaged => None,
@@ -146,7 +150,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
 /// What a state folder holds.
 enum Found {
     /// A catalog that can be shown at once.
-    Good(Catalog),
+    Good(Box<Catalog>),
     /// One that must be made anew of what is left of it, and of the inbox.
     Damaged,
     /// None yet.
@@ -167,7 +171,7 @@ fn open_catalog(setup: &Setup, shared: &Shared, inbox_error: Option<&std::io::Er
         Ok(catalog)
     });
     match opened {
-        Ok(catalog) => Ok(Found::Good(catalog)),
+        Ok(catalog) => Ok(Found::Good(Box::new(catalog))),
         Err(Failure::Catalog(error)) if error.is_damage() => {
             tracing::warn!("{}: it is made anew of what is left of it, and of the inbox", chain(&error));
             Ok(Found::Damaged)
@@ -229,14 +233,18 @@ fn start_writer(
     let (setup, shared, metrics, beat) = (setup.clone(), Arc::clone(shared), Arc::clone(metrics), Arc::clone(beat));
     spawn("write", move || {
         let made = match found {
-            Found::Good(catalog) => Ok(catalog),
+            Found::Good(catalog) => Ok(*catalog),
             Found::Damaged => rebuild(&setup, &shared),
             Found::Nothing => load(&setup, &shared, &tell),
         };
-        let record = match made {
+        let mut record = match made {
             Ok(catalog) => catalog,
             Err(error) => return drop(tell.send(Message::Loaded(Err(error)))),
         };
+        record.look_with({
+            let shared = Arc::clone(&shared);
+            Box::new(move |path: &str| stands_at(&shared, path))
+        });
         let renditions = opened.unwrap_or_else(|| {
             let opened = open(&record, &setup, &metrics);
             let renditions = Arc::clone(&opened.renditions);
@@ -260,6 +268,17 @@ fn rebuild(setup: &Setup, shared: &Arc<Shared>) -> Result<Catalog, Failure> {
         Err(error) => refuse_empty(&catalog, shared, &error)?,
     }
     Ok(catalog)
+}
+
+/// See [`catalog::Look`].
+fn stands_at(shared: &Shared, path: &str) -> Option<Option<u64>> {
+    match shared.open_inbox().ok()?.look(path) {
+        Ok(Look::File(seen)) => Some(Some(seen.inode)),
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            Some(None)
+        }
+        _ => None,
+    }
 }
 
 /// On the writer's thread, after the commit: first what readers see is made new, then it is told.

@@ -36,11 +36,13 @@ pub fn skipped(why: &str) {
 /// Folders of one test.
 pub struct Place {
     pub dir: tempfile::TempDir,
+    /// Words in front of the binary: another user, another clock.
+    pub before: Vec<String>,
 }
 
 impl Place {
     pub fn new() -> Place {
-        let place = Place { dir: tempfile::tempdir().expect("a folder") };
+        let place = Place { dir: tempfile::tempdir().expect("a folder"), before: Vec::new() };
         for folder in ["inbox", "state", "spool"] {
             fs::create_dir(place.path(folder)).expect("a writable folder");
         }
@@ -76,7 +78,9 @@ impl Place {
     }
 
     fn command_by(&self, launcher: &[&str], words: &[&str]) -> Command {
-        let all: Vec<&str> = launcher.iter().chain(&[FEEDMILL]).chain(words).copied().collect();
+        let before = self.before.iter().map(String::as_str);
+        let all: Vec<&str> =
+            launcher.iter().copied().chain(before).chain([FEEDMILL]).chain(words.iter().copied()).collect();
         let mut command = Command::new(all[0]);
         command
             .args(&all[1..])

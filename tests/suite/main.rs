@@ -9,4 +9,5 @@ mod readme;
 mod serve;
 mod serving;
 mod states;
+mod storm;
 mod unit;
