@@ -288,8 +288,14 @@ impl Work<'_> {
             }
             (State::Shown, _) => self.edit(&mut row, file, article, moved, problems)?,
             (State::Withdrawn, _) => {
+                // One whose text was lost is shown again as it was; nobody was told that it was gone.
+                let was_lost = row.rev == revision(article)
+                    && row.changed > self.at() - super::due::TOMBSTONE_LIFE.num_seconds()
+                    && KeptRow::get(self.connection, row.entry)?.is_none();
                 self.keep(&mut row, file, article)?;
-                row.updated = row.updated.max(Some(self.at()));
+                if !was_lost {
+                    row.updated = row.updated.max(Some(self.at()));
+                }
                 self.take_date(&mut row, article, problems);
                 self.show_again(&mut row, article)?;
             }

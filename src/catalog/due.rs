@@ -43,11 +43,17 @@ pub(super) struct Late {
     given: u32,
 }
 
+impl Default for Late {
+    fn default() -> Late {
+        Late { created: Seconds::MIN, second: Seconds::MIN, given: 0 }
+    }
+}
+
 impl Late {
     /// None was put on top yet.
     pub(super) fn new(connection: &Connection) -> Result<Late, Error> {
         let created = meta(connection, "created")?.and_then(|at| at.parse().ok()).unwrap_or(Seconds::MIN);
-        Ok(Late { created, second: Seconds::MIN, given: 0 })
+        Ok(Late { created, ..Late::default() })
     }
 
     /// The position of an article that is released now. `inode_changed`: when its file came to be as it is.
@@ -226,11 +232,23 @@ impl Work<'_> {
         let (missing, live) = self.missing_of_live()?;
         if live >= ALL_MISSING && missing >= live && meta(self.connection, "suspended")?.is_none() {
             set_meta(self.connection, "suspended", Some("all files are missing"))?;
-            tracing::warn!(
-                entries = live,
-                "all files are missing: nothing is withdrawn until one is there again, or a start with --accept-empty"
-            );
         }
+        Ok(())
+    }
+
+    /// Says whether so many files are missing that the inbox may be what is missing.
+    pub(super) fn tell_absent(&mut self) -> Result<(), Error> {
+        let (missing, live) = self.missing_of_live()?;
+        self.delta.absent = if meta(self.connection, "suspended")?.is_some() {
+            Some(
+                "all files are missing: nothing is withdrawn until one is there again, or a start with --accept-empty"
+                    .to_owned(),
+            )
+        } else if missing >= 3 && missing * 2 > live {
+            Some(format!("{missing} of {live} files are missing: their articles are withdrawn only if that lasts"))
+        } else {
+            None
+        };
         Ok(())
     }
 
@@ -279,6 +297,10 @@ impl Work<'_> {
         if row.state != State::Held || self.waits.until.contains_key(&entry) {
             return Ok(());
         }
+        // What is due has no checksum; the article's own date has one.
+        if super::apply::held(&kept.article, self.settings, self.now).is_some() {
+            return self.schedule(entry, &kept.article);
+        }
         self.drop_note(&row.path, Code::Future)?;
         let seed = Seed::of(&kept.article, &row.path);
         self.release(&mut row, &kept.article, seed, None)
@@ -297,6 +319,11 @@ impl Work<'_> {
 
     fn expire(&mut self, entry: i64) -> Result<(), Error> {
         let Some(row) = EntryRow::get(self.connection, entry)? else { return Ok(()) };
+        let Some(kept) = KeptRow::get(self.connection, entry)? else { return Ok(()) };
+        // What is due has no checksum; the article's own date has one.
+        if kept.article.expires.is_none_or(|end| end > self.now.wall) {
+            return self.schedule(entry, &kept.article);
+        }
         self.clear_due(entry, &[What::Release])?;
         self.drop_note(&row.path, Code::Future)?;
         let mut problems = super::files::problems(self.connection, &row.path)?;

@@ -10,12 +10,16 @@ mod load;
 mod lock;
 mod material;
 mod meet;
+mod mend;
+#[cfg(test)]
+mod mend_tests;
 mod place;
 mod read;
 mod row;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod wound;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -24,11 +28,12 @@ use std::time::Duration;
 use rusqlite::{Connection, TransactionBehavior};
 use uuid::Uuid;
 
-use crate::article::{Hash, Parsed, Rules, Timestamp};
+use crate::article::{Article, Hash, Parsed, Rules, Timestamp};
 use crate::diagnostic::Diagnostic;
 use crate::entry::{Kept, Key, Kind, Namespace, Taxonomies};
 
 pub use lock::{Holder, Lock};
+pub use mend::{Cure, Originals};
 pub use read::{Counts, KnownFile, Problem, Publication, Reader, Readers};
 
 /// How the catalog decides: settings of `site`, `articles`, `feeds` and `inbox` that it needs.
@@ -138,6 +143,8 @@ pub struct Delta {
     pub withdrawn: usize,
     /// Files that must be read again, although they did not change.
     pub reread: Vec<String>,
+    /// So many files are missing that the inbox may be what is missing: why nothing is withdrawn, in words.
+    pub absent: Option<String>,
     /// Whether open problems changed.
     pub problems: bool,
     /// When something is due next.
@@ -198,6 +205,64 @@ pub enum Error {
     Sql(#[from] rusqlite::Error),
 }
 
+impl Error {
+    /// With its causes.
+    fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        text
+    }
+
+    /// Whether it says that the disk or the rights refuse, which passes.
+    fn is_refusal(&self) -> bool {
+        use rusqlite::{Error as Sql, ErrorCode};
+        match self {
+            Error::Io { .. } => true,
+            Error::Sql(Sql::SqliteFailure(failure, _)) => matches!(
+                failure.code,
+                ErrorCode::ReadOnly
+                    | ErrorCode::DiskFull
+                    | ErrorCode::SystemIoFailure
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::PermissionDenied
+            ),
+            _ => false,
+        }
+    }
+
+    /// Whether it says that the file is damaged, which mending may help; not that the disk refuses.
+    pub fn is_damage(&self) -> bool {
+        use rusqlite::{Error as Sql, ErrorCode};
+        match self {
+            Error::Damaged { .. } => true,
+            Error::Sql(Sql::SqliteFailure(failure, _)) => matches!(
+                failure.code,
+                ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    // All statements are ours: what does not fit the tables is the tables' fault.
+                    | ErrorCode::Unknown
+                    | ErrorCode::ConstraintViolation
+                    | ErrorCode::TypeMismatch
+            ),
+            Error::Sql(
+                Sql::FromSqlConversionFailure(..)
+                | Sql::InvalidColumnType(..)
+                | Sql::IntegralValueOutOfRange(..)
+                | Sql::Utf8Error(..)
+                | Sql::InvalidColumnName(_)
+                | Sql::InvalidColumnIndex(_)
+                | Sql::QueryReturnedNoRows
+                | Sql::SqlInputError { .. },
+            ) => true,
+            _ => false,
+        }
+    }
+}
+
 /// The inbox that a catalog belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inbox {
@@ -207,8 +272,19 @@ pub struct Inbox {
     pub device: u64,
 }
 
-/// What stands at a path of the inbox at this moment: the inode of a file, or nothing; `None` where that cannot be told.
-pub type Look = Box<dyn Fn(&str) -> Option<Option<u64>> + Send>;
+/// What stands at a path of the inbox at this moment.
+#[derive(Debug)]
+pub enum Stands {
+    /// That cannot be told.
+    Unknown,
+    /// No file.
+    Nothing,
+    /// A file that says this.
+    Article(Box<Article>),
+}
+
+/// Looks at a path of the inbox.
+pub type Look = Box<dyn Fn(&str) -> Stands + Send>;
 
 /// The one writer.
 pub struct Catalog {
@@ -223,6 +299,10 @@ pub struct Catalog {
     /// Entries up to this number were read under the present rules.
     reparsed: i64,
     look: Option<Look>,
+    /// The last search for damage found nothing.
+    vain: bool,
+    /// Why nothing can be written since the start.
+    frozen: Option<String>,
 }
 
 impl Catalog {
@@ -231,12 +311,46 @@ impl Catalog {
         dir.join(schema::FILE).exists()
     }
 
-    /// Opens the catalog of a state folder that is locked by [`Lock`], migrating it if it is older.
+    /// Opens the catalog of a state folder that is locked by [`Lock`], migrating it if it is older. One whose folder
+    /// cannot be written now can be read all the same; [`Catalog::reopen`] tries again.
     ///
     /// # Errors
     ///
     /// See [`Error`].
     pub fn open(dir: &Path, settings: Settings) -> Result<Catalog, Error> {
+        match Catalog::open_to_write(dir, settings.clone()) {
+            Err(error) if error.is_refusal() => Catalog::open_frozen(dir, settings, error),
+            opened => opened,
+        }
+    }
+
+    fn open_frozen(dir: &Path, settings: Settings, why: Error) -> Result<Catalog, Error> {
+        let path = dir.join(schema::FILE);
+        let Some(access) = schema::find_access(&path) else { return Err(why) };
+        let readers = Readers::new(path.clone(), &settings);
+        readers.set_access(access);
+        let dir = dir.display().to_string();
+        Ok(Catalog {
+            look: None,
+            rules: rules(&settings),
+            next_due: None,
+            late: due::Late::default(),
+            path,
+            settings,
+            connection: Connection::open_in_memory()?,
+            readers,
+            waits: due::Waits::default(),
+            reparsed: 0,
+            vain: false,
+            frozen: Some(format!("the state folder {dir} cannot be written ({})", why.chain())),
+        })
+    }
+
+    fn writable(&self) -> Result<(), Error> {
+        self.frozen.clone().map_or(Ok(()), |why| Err(Error::Refused(why)))
+    }
+
+    fn open_to_write(dir: &Path, settings: Settings) -> Result<Catalog, Error> {
         let path = dir.join(schema::FILE);
         let connection = schema::open_writer(&path)?;
         let stored = row::meta(&connection, "site_id")?;
@@ -265,8 +379,14 @@ impl Catalog {
             waits: due::Waits::default(),
             reparsed: 0,
             look: None,
+            vain: false,
+            frozen: None,
         };
-        catalog.ensure_feeds()?;
+        match catalog.ensure_feeds() {
+            // Readers tell by themselves where a row is damaged; the others can be shown.
+            Err(error) if matches!(error, Error::Damaged { .. }) => catalog.readers.note_damage(&error),
+            ensured => ensured?,
+        }
         Ok(catalog)
     }
 
@@ -281,7 +401,9 @@ impl Catalog {
         now: Now,
         files: &mut dyn Iterator<Item = Change>,
     ) -> Result<Catalog, Error> {
-        load::load(&dir.join(schema::FILE), &settings, &rules(&settings), now, files)?;
+        let path = dir.join(schema::FILE);
+        let fresh = load::make(&path, &settings, &rules(&settings), now, files, &load::Carried::default())?;
+        load::put_in_place(&fresh, &path)?;
         Catalog::open(dir, settings)
     }
 
@@ -304,6 +426,10 @@ impl Catalog {
     ///
     /// [`Error::Refused`] where it belongs to another inbox of which this one holds nothing.
     pub fn adopt(&mut self, inbox: &Inbox, accept_empty: bool, holds: &dyn Fn(&str) -> bool) -> Result<(), Error> {
+        if self.frozen.is_some() {
+            // Nothing is withdrawn while nothing can be written; the next start asks again.
+            return Ok(());
+        }
         let path = inbox.path.display().to_string();
         let device = inbox.device.to_string();
         let known = row::meta(&self.connection, "inbox")?;
@@ -361,6 +487,7 @@ impl Catalog {
     ///
     /// As [`Catalog::apply`].
     pub fn reparse(&mut self, now: Now, limit: usize) -> Result<Option<Delta>, Error> {
+        self.writable()?;
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT {} FROM kept k WHERE k.entry > ?1 AND k.rules <> ?2 ORDER BY k.entry LIMIT ?3",
             row::KEPT_COLUMNS
@@ -389,6 +516,7 @@ impl Catalog {
         now: Now,
         body: impl FnOnce(&mut apply::Work<'_>) -> Result<bool, Error>,
     ) -> Result<Delta, Error> {
+        self.writable()?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut work = apply::Work {
             connection: &transaction,
@@ -407,6 +535,7 @@ impl Catalog {
             work.suspend_if_all_missing()?;
         }
         work.process_due()?;
+        work.tell_absent()?;
         let apply::Work { mut feeds, mut delta, .. } = work;
         feeds.flush(&transaction, &mut delta)?;
         delta.next_due = due::next(&transaction)?;
@@ -422,12 +551,32 @@ impl Catalog {
     ///
     /// See [`Error`].
     pub fn reopen(&mut self) -> Result<(), Error> {
+        if self.frozen.is_some() {
+            return self.thaw();
+        }
         self.connection = schema::open_writer(&self.path)?;
         // What the failed transaction did to them did not happen.
         self.waits = self.waits.anew();
         self.readers.forget();
         self.next_due = due::next(&self.connection)?;
         Ok(())
+    }
+
+    /// Tries whether the folder can be written by now. Readers that do not expect a writer go first.
+    fn thaw(&mut self) -> Result<(), Error> {
+        let readers = self.readers.clone();
+        let opened = readers.shut_out(|| {
+            let connection = schema::open_writer(&self.path)?;
+            let created = row::meta(&connection, "created")?;
+            row::set_meta(&connection, "created", created.as_deref())?;
+            readers.set_access(schema::Access::Usual);
+            Ok::<_, Error>(connection)
+        });
+        self.connection = opened?;
+        self.frozen = None;
+        self.late = due::Late::new(&self.connection)?;
+        self.next_due = due::next(&self.connection)?;
+        self.ensure_feeds()
     }
 
     /// Copies committed pages from the WAL into the database without blocking anybody; to be called between

@@ -9,25 +9,25 @@ use crate::diagnostic::Code;
 use crate::entry::{Document, Format, Kind, Material, Status};
 
 /// 2026-11-24 08:00 UTC.
-const START: i64 = 1_795_507_200;
-const DAY: i64 = 86_400;
+pub(super) const START: i64 = 1_795_507_200;
+pub(super) const DAY: i64 = 86_400;
 
 /// What a test file says.
 #[derive(Clone)]
-struct Text {
-    title: &'static str,
-    date: Option<i64>,
-    updated: Option<i64>,
-    body: String,
-    tags: Vec<&'static str>,
-    id: Option<&'static str>,
-    draft: bool,
-    expires: Option<i64>,
+pub(super) struct Text {
+    pub(super) title: &'static str,
+    pub(super) date: Option<i64>,
+    pub(super) updated: Option<i64>,
+    pub(super) body: String,
+    pub(super) tags: Vec<&'static str>,
+    pub(super) id: Option<&'static str>,
+    pub(super) draft: bool,
+    pub(super) expires: Option<i64>,
     /// When the file came to be, by its inode.
-    changed: i64,
+    pub(super) changed: i64,
 }
 
-fn text(title: &'static str, date: i64) -> Text {
+pub(super) fn text(title: &'static str, date: i64) -> Text {
     Text {
         title,
         date: Some(date),
@@ -79,7 +79,7 @@ impl Text {
         format!("{}{rest:?}", self.body).into_bytes()
     }
 
-    fn seen(&self, path: &str, inode: u64) -> Change {
+    pub(super) fn seen(&self, path: &str, inode: u64) -> Change {
         let bytes = self.bytes();
         Change::Seen(Box::new(SeenFile {
             path: path.to_owned(),
@@ -91,7 +91,7 @@ impl Text {
     }
 }
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings {
         namespace: Namespace::new(None),
         site_id: None,
@@ -412,7 +412,7 @@ fn many_missing_files_wait_twice_and_all_missing_files_wait_for_one() {
     for path in ["a.md", "b.md", "c.md"] {
         desk.remove(path);
     }
-    desk.pass(601);
+    assert!(desk.pass(601).absent.is_some_and(|why| why.contains("3 of 4")));
     assert_eq!(desk.feed("all").len(), 4);
     // One comes back: the others' waits begin anew.
     desk.pass(500);
@@ -431,7 +431,7 @@ fn many_missing_files_wait_twice_and_all_missing_files_wait_for_one() {
         desk.remove(path);
     }
     for _ in 0..50 {
-        desk.pass(DAY);
+        assert!(desk.pass(DAY).absent.is_some_and(|why| why.contains("--accept-empty")));
     }
     assert_eq!(desk.feed("all").len(), 20);
     // A new file ends nothing.
@@ -744,7 +744,7 @@ fn a_file_that_is_gone_and_not_missed_yet_gives_its_article_away() {
         ..text("A", START - DAY)
     };
     // Moved and edited before anybody looked: without a look at the inbox it would be another article's double.
-    desk.catalog.look_with(Box::new(|path| (path == "a.md").then_some(None)));
+    desk.catalog.look_with(Box::new(|path| if path == "a.md" { Stands::Nothing } else { Stands::Unknown }));
     desk.write("b.md", &edited);
     assert_eq!(desk.one().id, id);
     desk.remove("a.md");

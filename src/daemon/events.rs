@@ -16,7 +16,7 @@ use super::start::{self, Opened};
 use super::watch::Hint;
 use super::writer::Beat;
 use super::{Failure, Ready, Reload, Setup, Shared, systemd};
-use crate::catalog::{self, Change, Error};
+use crate::catalog::{self, Change, Cure};
 use crate::feed::Renderer;
 use crate::rendition::Renditions;
 
@@ -52,13 +52,19 @@ pub(super) enum Message {
         added: u64,
         /// Articles that were withdrawn.
         withdrawn: u64,
+        /// Why missing files are not taken for deleted ones.
+        absent: Option<String>,
     },
     /// By the writer: it failed.
     Failed(String),
     /// By the writer: the inbox is this catalog's, or not.
     Adopted(Result<(), String>),
     /// By the writer: the first catalog is in place.
-    Loaded(Result<Opened, Error>),
+    Loaded(Result<Opened, Failure>),
+    /// By the writer: the catalog is damaged and about to be mended.
+    Mending(String),
+    /// By the writer: what helped.
+    Mended(Cure),
     /// SIGTERM or SIGINT.
     Stop,
     /// SIGHUP.
@@ -81,6 +87,8 @@ pub(super) struct Loop {
     pub(super) http: String,
     pub(super) admin: Option<String>,
     pub(super) renditions: Option<Arc<Renditions>>,
+    /// There was no catalog at the start: until the first one is made there is nothing to fall back on.
+    pub(super) cold: bool,
     pub(super) clockwork: Clockwork,
 }
 
@@ -173,9 +181,13 @@ impl Loop {
                 }
                 paths.into_iter().for_each(|(path, end)| self.feed(Event::Done(path, end)));
             }
-            Message::Committed { reread, added, withdrawn } => {
+            Message::Committed { reread, added, withdrawn, absent } => {
                 self.clockwork.articles = (self.clockwork.articles + added).saturating_sub(withdrawn);
                 self.wellbeing.heals(Ailment::Catalog);
+                match absent {
+                    Some(why) => self.wellbeing.ails(Ailment::Missing, why),
+                    None => self.wellbeing.heals(Ailment::Missing),
+                }
                 self.wellbeing.success(self.shared.clock.now().wall);
                 reread.into_iter().for_each(|path| self.feed(Event::Reread(path)));
             }
@@ -185,12 +197,36 @@ impl Loop {
             Message::Adopted(adopted) => self.adopted(adopted),
             Message::Loaded(loaded) => {
                 self.opened(loaded?)?;
+                if !std::mem::take(&mut self.cold) {
+                    // Of a damaged catalog: what it holds of the inbox is older than the first scan.
+                    self.feed(Event::Wanted(Cause::Timer));
+                }
                 self.feed(Event::Loaded);
             }
+            Message::Mending(what) => {
+                self.wellbeing.ails(Ailment::Damage, format!("the catalog is being mended: {what}"));
+            }
+            Message::Mended(cure) => self.mended(&cure),
             Message::Reload => self.reload(),
             Message::Stop => {}
         }
         Ok(())
+    }
+
+    fn mended(&mut self, cure: &Cure) {
+        match cure {
+            Cure::Sound => tracing::info!("the catalog is sound"),
+            Cure::Mended { indexes, rows } => tracing::warn!(indexes, rows, "the catalog was mended in its place"),
+            Cure::Rebuilt(aside) => {
+                tracing::warn!(aside = %aside.display(), "the catalog was made anew; the damaged file is kept");
+                if let Some(Ok(counts)) = self.shared.readers.get().map(|readers| readers.read(|r| r.counts())) {
+                    self.clockwork.articles = counts.articles;
+                }
+                self.feed(Event::Wanted(Cause::Timer));
+            }
+        }
+        self.wellbeing.heals(Ailment::Damage);
+        self.wellbeing.heals(Ailment::Catalog);
     }
 
     /// There is a catalog: from now on requests are answered.
@@ -292,7 +328,7 @@ impl Loop {
             None => rescan,
         };
         if let Some(why) = report.failed {
-            if self.renditions.is_none() {
+            if self.cold {
                 return Err(Failure::Start(why));
             }
             if !self.clockwork.gone {
@@ -303,11 +339,11 @@ impl Loop {
             tracing::debug!(files = report.files, took = ?report.took, "scanned");
             self.wellbeing.heals(Ailment::Scan);
             self.wellbeing.success(self.shared.clock.now().wall);
-            if std::mem::take(&mut self.clockwork.accept_empty) && self.renditions.is_some() {
+            if std::mem::take(&mut self.clockwork.accept_empty) && !self.cold {
                 // All that is missing was told before, in the lane that goes first.
                 self.shared.lanes.push_at_once(Lane::Bulk, Item { change: Change::AcceptMissing, since: now });
             }
-            if self.renditions.is_some() && !self.clockwork.gone && std::mem::take(&mut self.clockwork.told_away) {
+            if !self.cold && !self.clockwork.gone && std::mem::take(&mut self.clockwork.told_away) {
                 self.shared.lanes.push_at_once(Lane::Bulk, Item { change: Change::There, since: now });
             }
         }
@@ -365,7 +401,7 @@ impl Loop {
         match self.shared.inbox.open() {
             Err(error) => {
                 let why = format!("the inbox {path} cannot be read ({error}): the last good feeds are served");
-                if self.renditions.is_none() {
+                if self.cold {
                     return Err(Failure::Start(format!("the inbox {path} went away while it was read: {error}")));
                 }
                 self.lose_root(why);
@@ -374,7 +410,7 @@ impl Loop {
                 if self.shared.place() == Some(root.place) && !self.clockwork.gone || self.clockwork.adopting {
                     return Ok(());
                 }
-                if self.renditions.is_none() {
+                if self.cold {
                     return Err(Failure::Start(format!("the inbox {path} was replaced while it was read")));
                 }
                 // Another folder stands there, or another file system is mounted: the catalog decides what that means

@@ -15,10 +15,14 @@ pub(super) enum Ailment {
     Inbox,
     /// Folders in it cannot be read.
     Folders,
+    /// So many files are missing that they are not taken for deleted.
+    Missing,
     /// The catalog takes nothing.
     Catalog,
     /// A scan could not be done.
     Scan,
+    /// The catalog is damaged and being mended.
+    Damage,
 }
 
 /// The present state, as the server shows it.

@@ -13,6 +13,7 @@ mod health;
 mod hints;
 mod inbox;
 mod lanes;
+mod originals;
 mod plan;
 mod publish;
 mod read;

@@ -144,6 +144,8 @@ pub(super) struct State {
     /// The inbox is missing: nothing that is not there is missed.
     gone: bool,
     loading: Option<Loading>,
+    /// Folders to be walked once it is known what is gone.
+    walks: Vec<(String, bool)>,
 }
 
 #[derive(Debug, Default)]
@@ -173,6 +175,11 @@ enum Next {
 #[derive(Debug, Default)]
 struct Scans {
     running: bool,
+    /// Not all events were heard. A file that is new may have been renamed, and would be taken for another article
+    /// before its old name is known to be gone: what is new waits until a scan has told what is gone.
+    blind: bool,
+    /// The scan under way began after that.
+    answers: bool,
     wanted: BTreeMap<Cause, Duration>,
     began: BTreeMap<Cause, Duration>,
 }
@@ -183,7 +190,6 @@ struct Loading {
     scanned: bool,
     ended: bool,
     busy: usize,
-    walks: Vec<(String, bool)>,
 }
 
 impl State {
@@ -196,6 +202,7 @@ impl State {
             scans: Scans::default(),
             gone: false,
             loading: loading.then(Loading::default),
+            walks: Vec::new(),
         }
     }
 
@@ -206,12 +213,14 @@ impl State {
 
     /// When [`Event::Tick`] is due next.
     pub(super) fn wake(&self) -> Option<Duration> {
-        let timer = match self.loading {
-            None => self.timers.first().map(|(at, _)| *at),
-            Some(_) => None,
-        };
+        let timer = if self.is_held() { None } else { self.timers.first().map(|(at, _)| *at) };
         let scan = if self.may_scan() { self.scans.wanted.values().min().copied() } else { None };
         [timer, scan].into_iter().flatten().min()
+    }
+
+    /// Whether what is new has to wait.
+    fn is_held(&self) -> bool {
+        self.loading.is_some() || self.scans.blind
     }
 
     fn may_scan(&self) -> bool {
@@ -283,19 +292,27 @@ pub(super) fn plan(state: &mut State, event: Event, now: Duration) -> Vec<Act> {
         Event::Overflow => {
             // Whoever closed its file may have been among the lost events.
             forget(state, |next| next == Next::GiveUp);
+            lose_sight(state);
             want(state, Cause::Overflow, now);
         }
         Event::RootGone => {
             state.gone = true;
             state.scans.wanted.clear();
+            state.walks.clear();
             forget(state, |_| true);
         }
         Event::RootBack => {
             state.gone = false;
             forget(state, |_| true);
+            lose_sight(state);
             want(state, Cause::Root, now);
         }
-        Event::Wanted(cause) => want(state, cause, now),
+        Event::Wanted(cause) => {
+            if cause == Cause::Start && state.loading.is_none() {
+                lose_sight(state);
+            }
+            want(state, cause, now);
+        }
         Event::Found(path, fingerprint, age) => found(state, path, fingerprint, age, now, &mut acts),
         Event::Lost(path) => {
             if matches!(state.next_of(&path), None | Some(Next::Forget)) {
@@ -307,6 +324,10 @@ pub(super) fn plan(state: &mut State, event: Event, now: Duration) -> Vec<Act> {
             if let Some(loading) = &mut state.loading {
                 loading.scanned = true;
             }
+            if state.scans.answers {
+                state.scans.blind = false;
+            }
+            let_go(state, now, &mut acts);
         }
         Event::Reread(path) => {
             if matches!(state.next_of(&path), None | Some(Next::Forget | Next::Look)) {
@@ -316,10 +337,8 @@ pub(super) fn plan(state: &mut State, event: Event, now: Duration) -> Vec<Act> {
         }
         Event::Done(path, end) => done(state, path, end, now, &mut acts),
         Event::Loaded => {
-            if let Some(loading) = state.loading.take() {
-                acts.extend(loading.walks.into_iter().map(|(folder, whole)| Act::Walk { folder, whole }));
-            }
-            fire_due(state, now, &mut acts);
+            state.loading = None;
+            let_go(state, now, &mut acts);
         }
         Event::Tick => fire_due(state, now, &mut acts),
     }
@@ -344,7 +363,7 @@ fn whole(state: &mut State, path: String, now: Duration, acts: &mut Vec<Act>) {
         Some(file) => (file.busy, file.accepted.is_some_and(|at| now < at + settle)),
         None => (false, false),
     };
-    if state.loading.is_some() {
+    if state.is_held() {
         state.set(&path, Some((now, Next::Read(now))));
     } else if busy || recent || matches!(state.next_of(&path), Some(Next::Read(_))) {
         state.set(&path, Some((now + settle, Next::Read(now))));
@@ -362,10 +381,24 @@ fn removed(state: &mut State, path: String, now: Duration, acts: &mut Vec<Act>) 
 }
 
 fn walk(state: &mut State, folder: String, whole: bool, acts: &mut Vec<Act>) {
-    match &mut state.loading {
-        Some(loading) => loading.walks.push((folder, whole)),
-        None => acts.push(Act::Walk { folder, whole }),
+    if state.is_held() {
+        state.walks.push((folder, whole));
+    } else {
+        acts.push(Act::Walk { folder, whole });
     }
+}
+
+/// What has waited is done, if it need not wait any more.
+fn let_go(state: &mut State, now: Duration, acts: &mut Vec<Act>) {
+    if !state.is_held() {
+        acts.extend(state.walks.drain(..).map(|(folder, whole)| Act::Walk { folder, whole }));
+        fire_due(state, now, acts);
+    }
+}
+
+fn lose_sight(state: &mut State) {
+    state.scans.blind = true;
+    state.scans.answers = false;
 }
 
 fn found(state: &mut State, path: String, fingerprint: Fingerprint, age: Age, now: Duration, acts: &mut Vec<Act>) {
@@ -410,18 +443,23 @@ fn done(state: &mut State, path: String, end: End, now: Duration, acts: &mut Vec
         End::Failed => (now + RETRY, Next::Read(now)),
     });
     state.set(&path, Some(next));
-    if state.loading.is_none() && next.0 <= now {
+    let may_fire = if next.1 == Next::Check { state.loading.is_none() } else { !state.is_held() };
+    if may_fire && next.0 <= now {
         fire(state, &path, now, acts);
     }
 }
 
 fn fire_due(state: &mut State, now: Duration, acts: &mut Vec<Act>) {
-    while state.loading.is_none()
-        && let Some((at, path)) = state.timers.first()
-        && *at <= now
-    {
-        let path = path.clone();
-        fire(state, &path, now, acts);
+    if state.is_held() {
+        return;
+    }
+    let due = |(at, _): &&(Duration, String)| *at <= now;
+    let paths: Vec<String> = state.timers.iter().take_while(due).map(|(_, path)| path.clone()).collect();
+    // What is gone goes first: a file that was renamed must find its entry free.
+    let (gone, others): (Vec<String>, Vec<String>) =
+        paths.into_iter().partition(|path| state.next_of(path) == Some(Next::Check));
+    for path in gone.iter().chain(&others) {
+        fire(state, path, now, acts);
     }
 }
 
@@ -471,6 +509,7 @@ fn scan_if_due(state: &mut State, now: Duration, acts: &mut Vec<Act>) {
         state.scans.began.insert(answered, now);
     }
     state.scans.running = true;
+    state.scans.answers = true;
     acts.push(Act::Scan(cause));
 }
 

@@ -114,7 +114,7 @@ fn entry(item: &Item<'_>) -> Entry {
         summary: item.summary().map(text),
         content: item.body().map(|html| Content {
             lang: language.map(ToString::to_string),
-            value: Some(html.into()),
+            value: Some(html.to_string()),
             content_type: Some("html".to_owned()),
             ..Content::default()
         }),

@@ -62,8 +62,8 @@ pub(super) struct Item<'a> {
 
 impl Item<'_> {
     /// The body, if it goes with the item and there is one.
-    pub(super) fn body(&self) -> Option<XmlText> {
-        (self.whole && !self.cleaned.html.is_empty()).then(|| XmlText::new(self.cleaned.html.as_str()))
+    pub(super) fn body(&self) -> Option<&XmlText> {
+        (self.whole && !self.cleaned.html.is_empty()).then(|| self.cleaned.html.as_text())
     }
 
     /// The summary, if there is one.

@@ -42,7 +42,7 @@ struct JsonItem<'a> {
     url: &'a str,
     title: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    content_html: Option<String>,
+    content_html: Option<&'a str>,
     /// Every item has to have a content; one that goes as its summary has this.
     #[serde(skip_serializing_if = "Option::is_none")]
     content_text: Option<&'a str>,
@@ -90,7 +90,7 @@ pub(super) fn render(channel: &Channel<'_>) -> Vec<u8> {
 }
 
 fn item<'a>(item: &'a Item<'_>) -> JsonItem<'a> {
-    let body = item.body().map(String::from);
+    let body = item.body().map(text::XmlText::as_str);
     let text = body.is_none().then(|| item.summary().map_or("", text::XmlText::as_str));
     JsonItem {
         id: item.id.as_str(),

@@ -104,7 +104,7 @@ fn item(item: &Item<'_>) -> rss::Item {
         }),
         guid: Some(Guid { value: item.id.to_string(), permalink: false }),
         pub_date: Some(text::rfc822(item.entry.published)),
-        content: item.body().map(String::from),
+        content: item.body().map(ToString::to_string),
         extensions: media(item, enclosures),
         // One element: many readers show the first and no other.
         dublin_core_ext: Some(DublinCoreExtension {

@@ -71,12 +71,15 @@ impl maud::Render for XmlText {
 /// Appends the legal characters of a text, line ends made `\n`.
 pub(super) fn push_legal(text: &str, out: &mut String) {
     let mut rest = text;
-    // Nearly all text is legal: whole runs are copied.
-    while let Some(at) = rest.find(|c| !is_xml_char(c) || c == '\r') {
+    // Nearly all text is legal, and only these bytes can begin what is not.
+    while let Some(at) = rest.bytes().position(|b| b < b' ' && b != b'\n' && b != b'\t' || b == 0xef) {
         out.push_str(&rest[..at]);
         let mut tail = rest[at..].chars();
-        if tail.next() == Some('\r') && !tail.as_str().starts_with('\n') {
-            out.push('\n');
+        match tail.next() {
+            Some('\r') if tail.as_str().starts_with('\n') => {}
+            Some('\r') => out.push('\n'),
+            Some(c) if is_xml_char(c) => out.push(c),
+            _ => {}
         }
         rest = tail.as_str();
     }

@@ -9,6 +9,8 @@ const WORDS: [&str; 24] = [
     "市场", "监管", "平台", "数据", "系统", "用户", "产品", "服务", "企业", "行业", "技术", "开发", "release",
     "kernel", "项目", "团队", "城市", "社区", "网络", "资源", "计划", "标准", "index", "report",
 ];
+/// The date of article 0, in 2006; each one is a minute newer.
+const DATES: i64 = 1_140_000_000;
 const TOP: [&str; 5] = ["金融", "编程", "科技", "学习", "新媒体"];
 
 /// A small generator of numbers (SplitMix64), so that an article depends on its number alone.
@@ -44,7 +46,7 @@ pub fn text(number: u64) -> String {
     let mut numbers = Numbers(number);
     let [top, source, leaf] = category(number);
     let title = numbers.words(8);
-    let date = chrono::DateTime::from_timestamp(1_640_000_000 + (number % 400_000) as i64 * 300, 0).unwrap_or_default();
+    let date = chrono::DateTime::from_timestamp(DATES + number as i64 * 60, 0).unwrap_or_default();
     let mut text = format!(
         "\n---\ntitle: '{title} {number}'\ncategories: \n - {top}\n - {source}\n - {leaf}\n\
          headimg: 'https://img.example/{number}.jpg'\nauthor: {source}\ncomments: false\ndate: {}\n\

@@ -217,6 +217,33 @@ fn an_overflow_forgets_what_was_seen_modified_and_scans_once_in_five_seconds() {
         (30, Event::Scanned, &[]),
         (4000, Event::Tick, &[]),
         (5010, Event::Tick, &["scan Overflow"]),
+        (5020, Event::Scanned, &[]),
+    ]);
+}
+
+#[test]
+fn what_is_new_waits_until_a_scan_has_told_what_is_gone() {
+    let b = || "b.md".to_owned();
+    tell(&[
+        (0, Event::Wanted(Cause::Start), &["scan Start"]),
+        // Renamed while nobody watched the old name's folder.
+        (1, Event::Arrived(b()), &[]),
+        (2, Event::FolderArrived("f".to_owned()), &[]),
+        (3, Event::Lost(a()), &["check a.md"]),
+        (4, Event::Removed("c.md".to_owned()), &["check c.md"]),
+        (5, Event::Scanned, &["walk whole f", "read b.md of 1"]),
+        (6, Event::Closed("d.md".to_owned()), &["read d.md of 6"]),
+    ]);
+}
+
+#[test]
+fn an_overflow_during_a_scan_is_answered_by_the_next_one() {
+    tell(&[
+        (0, Event::Wanted(Cause::Timer), &["scan Timer"]),
+        (1, Event::Overflow, &[]),
+        (2, Event::Arrived(a()), &[]),
+        (3, Event::Scanned, &["scan Overflow"]),
+        (4, Event::Scanned, &["read a.md of 2"]),
     ]);
 }
 
@@ -244,6 +271,7 @@ fn nothing_is_missed_while_the_inbox_is_away() {
         (5, Event::Lost("c.md".to_owned()), &[]),
         (6, Event::Wanted(Cause::Timer), &[]),
         (7, Event::RootBack, &["scan Root"]),
+        (7, Event::Scanned, &[]),
         (8, Event::Done("b.md".to_owned(), End::Failed), &[]),
         (1008, Event::Tick, &["read b.md of 8"]),
     ]);
@@ -280,11 +308,8 @@ fn the_first_catalog_takes_each_path_once_and_events_wait_for_it() {
     tell_from(
         state,
         &[
-            (
-                3000,
-                Event::Loaded,
-                &["walk whole f", "read new.md of 3", "check a.md", "look young.md", "scan Overflow"],
-            ),
+            (3000, Event::Loaded, &["scan Overflow"]),
+            (3001, Event::Scanned, &["walk whole f", "check a.md", "read new.md of 3", "look young.md"]),
             (60_004, Event::Tick, &["read open.md of 60004"]),
         ],
     );

@@ -15,6 +15,7 @@ mod token;
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
 
 use super::link::Base;
+use super::text::XmlText;
 use super::{template, text};
 use crate::entry::Markup;
 
@@ -26,11 +27,16 @@ const ROUNDS: usize = 6;
 
 /// HTML that the sanitiser has nothing to change in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct CleanHtml(String);
+pub(super) struct CleanHtml(XmlText);
 
 impl CleanHtml {
     /// The HTML.
     pub(super) fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The HTML as text of a document; it is for the writers to escape it.
+    pub(super) fn as_text(&self) -> &XmlText {
         &self.0
     }
 
@@ -45,17 +51,17 @@ pub(super) fn clean(body: &str, markup: Markup, base: &Base) -> CleanHtml {
     let html = to_html(body, markup);
     let mut html = tidy::tidy(&html, base);
     for _ in 0..ROUNDS {
-        let judged = legal(&allow::SANITISER.clean(&html).to_string());
-        if judged == html {
-            return CleanHtml(html);
+        let judged = XmlText::new(&allow::SANITISER.clean(&html).to_string());
+        if judged.as_str() == html {
+            return CleanHtml(judged);
         }
-        html = tidy::tidy(&judged, base);
+        html = tidy::tidy(judged.as_str(), base);
     }
     // Never seen; but if two readings of it never agree, its text is all that is safe.
     let mut words = String::from("<p>");
     text::push_escaped(&text_of(&html), &mut words);
     words.push_str("</p>");
-    CleanHtml(words)
+    CleanHtml(XmlText::new(&words))
 }
 
 /// The text of HTML, each block on a line of its own, references read.
@@ -83,11 +89,11 @@ pub(super) fn is_within_a_line(name: &str) -> bool {
 
 /// A body as HTML, whatever is in it.
 fn to_html(body: &str, markup: Markup) -> String {
-    let body = legal(body);
+    let body = XmlText::new(body);
     match markup {
-        Markup::Html => template::resolve(&body, Markup::Html).into_owned(),
-        Markup::Markdown => markdown(&template::resolve(&body, Markup::Markdown)),
-        Markup::Text => paragraphs(&body),
+        Markup::Html => template::resolve(body.as_str(), Markup::Html).into_owned(),
+        Markup::Markdown => markdown(&template::resolve(body.as_str(), Markup::Markdown)),
+        Markup::Text => paragraphs(body.as_str()),
     }
 }
 
@@ -141,15 +147,8 @@ fn paragraphs(source: &str) -> String {
     html
 }
 
-/// Text without what XML forbids.
-fn legal(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    text::push_legal(text, &mut out);
-    out
-}
-
 /// What the sanitiser makes of HTML, for tests.
 #[cfg(test)]
 pub(super) fn judged(html: &str) -> String {
-    legal(&allow::SANITISER.clean(html).to_string())
+    XmlText::new(&allow::SANITISER.clean(html).to_string()).into()
 }
