@@ -195,13 +195,13 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
             }
             let limit = (WORK.as_nanos() / cost.as_nanos().max(1)).clamp(1, FILES as u128) as usize;
             let idle = if since_checkpoint > 0 { IDLE } else { SLICE };
-            let tried = due_tried.is_some_and(|at| at.elapsed() < DUE_AGAIN);
+            let again = due_tried.map_or(Duration::ZERO, |at| DUE_AGAIN.saturating_sub(at.elapsed()));
+            let tried = !again.is_zero();
             let wait = if stale {
                 Duration::ZERO
-            } else if tried {
-                idle
             } else {
-                self.until_due(idle)
+                // What is due next may come before the catalog is asked again for what it kept.
+                self.until_due(idle).max(again)
             };
             let (lane, items) = match self.lanes.take(limit, wait) {
                 Work::Stop => return,
