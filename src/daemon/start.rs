@@ -24,6 +24,7 @@ use super::scanner::{Request, Scanner};
 use super::writer::{Beat, Said, Writer, chain};
 use super::{Failure, Ready, Reload, Setup, Shared, read, systemd};
 use crate::catalog::{self, Catalog, Change, Counts, Holder, Lock, Readers};
+use crate::failpoint;
 use crate::feed::Renderer;
 use crate::metrics::Metrics;
 use crate::rendition::Renditions;
@@ -48,6 +49,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         .map_err(|error| Failure::Start(format!("cannot start the threads that serve: {error}")))?;
     let bound = runtime
         .block_on(Bound::bind(&setup.server))
+        .and_then(|bound| failpoint::io("http.bind").map(|()| bound))
         .map_err(|error| Failure::Start(format!("cannot listen: {error}")))?;
     let (http, admin) = (bound.http(), bound.admin());
     lock.publish(&Holder { pid: std::process::id(), http: Some(http.clone()), admin: admin.clone() });
@@ -148,7 +150,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
 /// What a state folder holds.
 enum Found {
     /// A catalog that can be shown at once.
-    Good(Catalog),
+    Good(Box<Catalog>),
     /// One that must be made anew of what is left of it, and of the inbox.
     Damaged,
     /// None yet.
@@ -169,7 +171,7 @@ fn open_catalog(setup: &Setup, shared: &Shared, inbox_error: Option<&std::io::Er
         Ok(catalog)
     });
     match opened {
-        Ok(catalog) => Ok(Found::Good(catalog)),
+        Ok(catalog) => Ok(Found::Good(Box::new(catalog))),
         Err(Failure::Catalog(error)) if error.is_damage() => {
             tracing::warn!("{}: it is made anew of what is left of it, and of the inbox", chain(&error));
             Ok(Found::Damaged)
@@ -231,7 +233,7 @@ fn start_writer(
     let (setup, shared, metrics, beat) = (setup.clone(), Arc::clone(shared), Arc::clone(metrics), Arc::clone(beat));
     spawn("write", move || {
         let made = match found {
-            Found::Good(catalog) => Ok(catalog),
+            Found::Good(catalog) => Ok(*catalog),
             Found::Damaged => rebuild(&setup, &shared),
             Found::Nothing => load(&setup, &shared, &tell),
         };
@@ -248,7 +250,14 @@ fn start_writer(
         let (lanes, clock) = (Arc::clone(&shared.lanes), Arc::clone(&shared.clock));
         let (inbox, originals) = (Inbox(Arc::clone(&shared)), Box::new(Inbox(Arc::clone(&shared))));
         let holds = Box::new(move |path: &str| inbox.holds(path));
-        let say = move |said| tell_committed(said, &renditions, &metrics, &shared, &tell);
+        let mut failed = false;
+        let say = move |said| {
+            // A commit that failed may turn out to have happened, once the file is opened anew.
+            if std::mem::replace(&mut failed, matches!(said, Said::Failed { .. })) {
+                renditions.renewed();
+            }
+            tell_committed(said, &renditions, &metrics, &shared, &tell);
+        };
         Writer { record, lanes, clock, beat, holds, originals, damage: None, say }.run();
     })
 }
