@@ -430,6 +430,7 @@ impl Catalog {
             // Nothing is withdrawn while nothing can be written; the next start asks again.
             return Ok(());
         }
+        point("catalog.adopt")?;
         let path = inbox.path.display().to_string();
         let device = inbox.device.to_string();
         let known = row::meta(&self.connection, "inbox")?;
@@ -474,6 +475,7 @@ impl Catalog {
         let any_missing = changes.iter().any(|change| matches!(change, Change::Missing { .. }));
         self.work(now, |work| {
             for change in changes {
+                point("catalog.change")?;
                 work.change(change)?;
             }
             Ok(any_missing)
@@ -488,6 +490,7 @@ impl Catalog {
     /// As [`Catalog::apply`].
     pub fn reparse(&mut self, now: Now, limit: usize) -> Result<Option<Delta>, Error> {
         self.writable()?;
+        point("catalog.reparse")?;
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT {} FROM kept k WHERE k.entry > ?1 AND k.rules <> ?2 ORDER BY k.entry LIMIT ?3",
             row::KEPT_COLUMNS
@@ -517,6 +520,7 @@ impl Catalog {
         body: impl FnOnce(&mut apply::Work<'_>) -> Result<bool, Error>,
     ) -> Result<Delta, Error> {
         self.writable()?;
+        point("catalog.begin")?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut work = apply::Work {
             connection: &transaction,
@@ -534,12 +538,16 @@ impl Catalog {
         if any_missing {
             work.suspend_if_all_missing()?;
         }
+        point("catalog.due")?;
         work.process_due()?;
         work.tell_absent()?;
         let apply::Work { mut feeds, mut delta, .. } = work;
         feeds.flush(&transaction, &mut delta)?;
         delta.next_due = due::next(&transaction)?;
+        point("catalog.commit")?;
         transaction.commit()?;
+        // What fails from here on has happened: it is told again, and changes nothing.
+        point("catalog.committed")?;
         self.next_due = delta.next_due;
         Ok(delta)
     }
@@ -586,6 +594,7 @@ impl Catalog {
     ///
     /// See [`Error`].
     pub fn checkpoint(&mut self) -> Result<u64, Error> {
+        point("catalog.checkpoint")?;
         let (log, copied): (i64, i64) =
             self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get(1)?, row.get(2)?)))?;
         Ok((log - copied).max(0) as u64)
@@ -600,6 +609,11 @@ impl Catalog {
     pub fn readers(&self) -> Readers {
         self.readers.clone()
     }
+}
+
+/// A fail point.
+fn point(name: &'static str) -> Result<(), Error> {
+    crate::failpoint::io(name).map_err(|source| Error::Io { dir: schema::FILE.to_owned(), source })
 }
 
 /// Under which rules files are read and put into feeds.

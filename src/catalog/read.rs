@@ -183,6 +183,7 @@ impl Readers {
             Some(connection) => connection,
             None => schema::open_reader(&self.0.path, *self.0.access.lock().unwrap_or_else(PoisonError::into_inner))?,
         };
+        super::point("catalog.read")?;
         let transaction = connection.transaction()?;
         let result = read(&Reader { connection: &transaction, view: &self.0.view })?;
         transaction.commit()?;

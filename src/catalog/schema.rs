@@ -94,6 +94,7 @@ pub(super) const PAGE_SIZE: u32 = 8192;
 
 /// Opens the writing connection of an existing catalog and brings it to [`VERSION`].
 pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
+    super::point("catalog.open")?;
     let mut connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -126,6 +127,16 @@ pub(super) fn open_reader(path: &Path, access: Access) -> Result<Connection, Err
             open(Path::new(&uri), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?
         }
     };
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// Opens what may be no whole database any more, to read from it what can be read.
+pub(super) fn open_damaged(path: &Path) -> Result<Connection, Error> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    // Before all else: without it SQLite refuses a file that is shorter than its header says.
+    connection.pragma_update(None, "writable_schema", true)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }

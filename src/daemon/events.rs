@@ -17,6 +17,7 @@ use super::watch::Hint;
 use super::writer::Beat;
 use super::{Failure, Ready, Reload, Setup, Shared, systemd};
 use crate::catalog::{self, Change, Cure};
+use crate::failpoint;
 use crate::feed::Renderer;
 use crate::rendition::Renditions;
 
@@ -449,7 +450,8 @@ impl Loop {
 
     fn reload(&mut self) {
         systemd::reloading();
-        match (self.reload)() {
+        let read = failpoint::io("config.read").map_err(|error| error.to_string()).and_then(|()| (self.reload)());
+        match read.and_then(|setup| failpoint::io("config.apply").map_err(|e| e.to_string()).map(|()| setup)) {
             Ok(setup) => {
                 self.apply(setup);
                 tracing::info!("the config was read again");

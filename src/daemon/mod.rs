@@ -228,6 +228,7 @@ impl Shared {
 
     /// The inbox, if it is still the folder that it is held to be.
     fn open_inbox(&self) -> io::Result<inbox::Root> {
+        crate::failpoint::io("read.inbox")?;
         let root = self.inbox.open()?;
         if self.is_inbox(&root) { Ok(root) } else { Err(io::Error::other("another folder stands at its name")) }
     }

@@ -20,6 +20,7 @@ use super::writer::chain;
 use super::{Built, Failure, Setup, Shared};
 use crate::catalog::{Error, Lock, Readers};
 use crate::entry::{Document, Kind};
+use crate::failpoint;
 use crate::feed::Renderer;
 use crate::server::Address;
 
@@ -189,6 +190,7 @@ fn is_inside(file: &str) -> bool {
 }
 
 fn write_manifest(out: &Path, files: &BTreeSet<String>) -> io::Result<()> {
+    failpoint::io("publish.manifest")?;
     let mut text = String::with_capacity(files.len() * 64);
     for file in files {
         text.push_str(file);
@@ -207,6 +209,7 @@ fn write(out: &Path, file: &str, bytes: &[u8], worker: usize) -> io::Result<bool
     let temporary = folder.join(format!(".feedmill-{worker}.tmp"));
     let put = |temporary: &Path| -> io::Result<()> {
         let mut written = fs::File::create(temporary)?;
+        failpoint::io("publish.write")?;
         written.write_all(bytes)?;
         drop(written);
         fs::rename(temporary, &path)

@@ -23,6 +23,7 @@ use crate::article::{self, Rules, SourceFile};
 use crate::catalog::{Change, Fingerprint, SeenFile};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::entry::Kept;
+use crate::failpoint;
 
 /// How files are read.
 #[derive(Clone, Debug)]
@@ -97,7 +98,8 @@ pub(super) fn read(root: &Root, path: &str, reading: &Reading) -> Outcome {
 }
 
 fn read_file(root: &Root, path: &str, seen: Fingerprint, reading: &Reading) -> Outcome {
-    let (fd, before) = match root.open_file(OsStr::new(path)) {
+    let opened = failpoint::io("read.open").and_then(|()| root.open_file(OsStr::new(path)));
+    let (fd, before) = match opened {
         Ok(opened) => opened,
         Err(error) => return not_opened(path, seen, error),
     };
@@ -116,7 +118,8 @@ fn read_file(root: &Root, path: &str, seen: Fingerprint, reading: &Reading) -> O
     }
     let mut file = File::from(fd);
     let mut bytes = Vec::with_capacity(usize::try_from(before.size).unwrap_or_default() + 1);
-    if let Err(error) = file.by_ref().take(reading.max_file_size + 1).read_to_end(&mut bytes) {
+    let whole = file.by_ref().take(reading.max_file_size + 1).read_to_end(&mut bytes);
+    if let Err(error) = failpoint::io("read.bytes").and(whole) {
         return not_opened(path, seen, error);
     }
     match rustix::fs::fstat(file.as_fd()) {
@@ -132,6 +135,9 @@ fn read_file(root: &Root, path: &str, seen: Fingerprint, reading: &Reading) -> O
 fn understand(path: &str, fingerprint: Fingerprint, bytes: &[u8], rules: &Rules) -> Outcome {
     // A bug in a parser must harm the one file that shows it, not the thread that reads all others.
     let parsed = catch_unwind(AssertUnwindSafe(|| article::parse(SourceFile { path, bytes }, rules)));
+    if let Err(error) = failpoint::io("parse.article") {
+        return Outcome::Later(error);
+    }
     let Ok(parsed) = parsed else {
         let problem = Diagnostic::new(Code::Unreadable, "feedmill failed over this file");
         return unreadable(path, Some(fingerprint), problem.help("please report it, with the file"));

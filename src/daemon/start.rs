@@ -24,6 +24,7 @@ use super::scanner::{Request, Scanner};
 use super::writer::{Beat, Said, Writer, chain};
 use super::{Failure, Ready, Reload, Setup, Shared, read, systemd};
 use crate::catalog::{self, Catalog, Change, Counts, Holder, Lock, Readers};
+use crate::failpoint;
 use crate::feed::Renderer;
 use crate::metrics::Metrics;
 use crate::rendition::Renditions;
@@ -46,7 +47,10 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         .enable_all()
         .build()
         .map_err(|error| Failure::Start(format!("cannot start the threads that serve: {error}")))?;
-    let bound = runtime.block_on(Bound::bind(&setup.server)).map_err(|error| Failure::Start(chain(&error)))?;
+    let bound = runtime
+        .block_on(Bound::bind(&setup.server))
+        .and_then(|bound| failpoint::io("http.bind").map(|()| bound))
+        .map_err(|error| Failure::Start(chain(&error)))?;
     let (http, admin) = (bound.http(), bound.admin());
     lock.publish(&Holder { pid: std::process::id(), http: Some(http.clone()), admin: admin.clone() });
     if !setup.base_url_given {
@@ -252,7 +256,14 @@ fn start_writer(
         let (lanes, clock) = (Arc::clone(&shared.lanes), Arc::clone(&shared.clock));
         let (inbox, originals) = (Inbox(Arc::clone(&shared)), Box::new(Inbox(Arc::clone(&shared))));
         let holds = Box::new(move |path: &str| inbox.holds(path));
-        let say = move |said| tell_committed(said, &renditions, &metrics, &shared, &tell);
+        let mut failed = false;
+        let say = move |said| {
+            // A commit that failed may turn out to have happened, once the file is opened anew.
+            if std::mem::replace(&mut failed, matches!(said, Said::Failed { .. })) {
+                renditions.renewed();
+            }
+            tell_committed(said, &renditions, &metrics, &shared, &tell);
+        };
         Writer { record, lanes, clock, beat, holds, originals, damage: None, say }.run();
     })
 }

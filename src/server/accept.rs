@@ -28,6 +28,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::connection::{Caller, Handler, answer};
 use super::guard::{Activity, Guarded, Limits};
 use super::listen::{Listener, Stream};
+use crate::failpoint;
 use crate::metrics::Metrics;
 
 /// How long answers say that the connection closes, before those that ask nothing are closed.
@@ -117,7 +118,7 @@ impl Door {
                 _ = phase.wait_for(|phase| *phase > Phase::Serving) => break,
                 accepted = poll_fn(|cx| listener.poll_accept(cx)) => accepted,
             };
-            match accepted {
+            match accepted.and_then(|accepted| failpoint::io("http.accept").map(|()| accepted)) {
                 Ok((stream, from)) => {
                     pause = PAUSE.0;
                     self.admit(stream, from);

@@ -191,6 +191,11 @@ impl Daemon {
         self.child.id()
     }
 
+    /// Whether it has ended by itself; how.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("our child")
+    }
+
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().expect("kill");
