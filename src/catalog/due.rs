@@ -88,6 +88,16 @@ pub(super) struct Waits {
 }
 
 impl Waits {
+    /// Nothing waits any more.
+    pub(super) fn end_all(&mut self) {
+        self.until.clear();
+    }
+
+    /// No wait ends later than this.
+    pub(super) fn shorten(&mut self, latest: Duration) {
+        self.until.values_mut().for_each(|until| *until = latest.min(*until));
+    }
+
     /// The entry waits no more.
     pub(super) fn end(&mut self, entry: i64) {
         self.until.remove(&entry);

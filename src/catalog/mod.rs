@@ -12,6 +12,7 @@ mod material;
 mod meet;
 mod place;
 mod read;
+mod reconfigure;
 mod row;
 mod schema;
 #[cfg(test)]
@@ -88,6 +89,8 @@ pub struct SeenFile {
     pub fingerprint: Fingerprint,
     /// BLAKE3 of the bytes.
     pub hash: Hash,
+    /// The digest of the rules by which it was read: they may have changed since.
+    pub under: Hash,
     /// The bytes.
     pub kept: Kept,
     /// What they say.
@@ -210,6 +213,8 @@ pub struct Catalog {
     path: PathBuf,
     settings: Settings,
     rules: Hash,
+    /// The digest of `settings.rules` alone.
+    reads: Hash,
     connection: Connection,
     readers: Readers,
     late: due::Late,
@@ -250,6 +255,7 @@ impl Catalog {
         let readers = Readers::new(path.clone(), &settings);
         let mut catalog = Catalog {
             rules: rules(&settings),
+            reads: settings.rules.digest(),
             next_due: due::next(&connection)?,
             late: due::Late::new(&connection)?,
             path,
@@ -382,6 +388,7 @@ impl Catalog {
             connection: &transaction,
             settings: &self.settings,
             rules: self.rules,
+            reads: self.reads,
             now,
             feeds: place::Feeds::default(),
             delta: Delta::default(),
@@ -445,6 +452,6 @@ impl Catalog {
 fn rules(settings: &Settings) -> Hash {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&settings.rules.digest());
-    hasher.update(format!("{:?}", settings.taxonomies).as_bytes());
+    hasher.update(format!("{:?} {}", settings.taxonomies, settings.hold_future).as_bytes());
     *hasher.finalize().as_bytes()
 }

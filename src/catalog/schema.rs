@@ -111,6 +111,17 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
+/// Sees that a catalog, opened for reading, is of this release.
+pub(super) fn expect_version(connection: &Connection, path: &Path) -> Result<(), Error> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let path = path.display().to_string();
+    match found {
+        VERSION => Ok(()),
+        found if found > VERSION => Err(Error::Newer { path, found, known: VERSION }),
+        found => Err(Error::Damaged { path, what: format!("it has the schema {found} of an older release") }),
+    }
+}
+
 fn open(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(Duration::from_secs(5))?;

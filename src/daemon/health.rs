@@ -21,6 +21,8 @@ pub(super) enum Ailment {
     Catalog,
     /// A scan could not be done.
     Scan,
+    /// Files of `publish.disk` cannot be written.
+    Publish,
 }
 
 /// The present state, as the server shows it.

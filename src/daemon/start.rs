@@ -15,9 +15,11 @@ use tokio::sync::oneshot;
 
 use super::clock::Clock;
 use super::events::{Clockwork, Loop, Message};
+use super::folder::Folder;
 use super::health::{Ailment, Wellbeing};
 use super::inbox::Look;
 use super::lanes::Lanes;
+use super::mirror::Unstarted;
 use super::plan::{End, State as Plan};
 use super::scanner::{Request, Scanner};
 use super::writer::{Beat, Said, Writer, chain};
@@ -38,6 +40,9 @@ pub(super) struct Opened {
 /// See [`super::serve`].
 pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<(), Failure> {
     refuse_inside_inbox(&setup.daemon.state, "the state folder", &setup.daemon.inbox)?;
+    if let Some(folder) = &setup.daemon.publish {
+        refuse_inside_inbox(folder, "the folder of publish.disk", &setup.daemon.inbox)?;
+    }
     let lock = Lock::acquire(&setup.daemon.state)?;
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -63,6 +68,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
     listen_to_signals(&runtime, tell.clone());
 
     let shared = Arc::new(Shared::new(&setup, Clock::system()));
+    let mirror = unstarted_mirror(&setup, &shared, &tell)?;
     let inbox = shared.inbox.open();
     if let Ok(root) = &inbox {
         shared.set_place(root.place);
@@ -119,6 +125,8 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         http,
         admin,
         renditions: None,
+        mirror,
+        mirroring: None,
     };
     drop(inbox);
     let ended = match opened {
@@ -131,11 +139,26 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
     tracing::info!("stopping");
     let _ = shut_down.send(());
     let loaded = events.renditions.is_some();
+    if let (Some(told), Some(mirroring)) = (&events.shared.mirror, events.mirroring.take()) {
+        told.close();
+        let _ = mirroring.join();
+    }
     threads.stop(loaded, scanner_thread);
     let _ = runtime.block_on(server);
     runtime.shutdown_background();
     drop(lock);
     ended
+}
+
+/// What will keep the folder of `publish.disk` up to date, where there is one.
+fn unstarted_mirror(setup: &Setup, shared: &Shared, tell: &Sender<Message>) -> Result<Option<Unstarted>, Failure> {
+    let (Some(path), Some(told)) = (&setup.daemon.publish, &shared.mirror) else { return Ok(None) };
+    let folder = Folder::open(path, &setup.daemon.state).map_err(|error| {
+        Failure::Start(format!("the folder of publish.disk {} cannot be written: {error}", path.display()))
+    })?;
+    let tell = tell.clone();
+    let say = Box::new(move |published| drop(tell.send(Message::Published(published))));
+    Ok(Some(Unstarted { folder, told: Arc::clone(told), say }))
 }
 
 /// Opens the catalog and sees that it belongs to the inbox; `None` where there is none yet.
@@ -225,12 +248,25 @@ fn tell_committed(said: Said, renditions: &Renditions, metrics: &Metrics, shared
     let (paths, end) = match said {
         Said::Committed { delta, paths, since } => {
             renditions.changed(&delta);
+            if let Some(mirror) = &shared.mirror {
+                mirror.changed(&delta);
+            }
             let now = shared.clock.now();
             since.iter().for_each(|&since| metrics.updated(now.steady.saturating_sub(since)));
             metrics.succeeded(now.wall);
             let (added, withdrawn) = (delta.added as u64, delta.withdrawn as u64);
             let _ = tell.send(Message::Committed { reread: delta.reread, added, withdrawn, absent: delta.absent });
             (paths, End::Accepted)
+        }
+        Said::Reconfigured { delta, feed } => {
+            // Every head is asked for anew: by the other settings, and from the view that the catalog shows now.
+            renditions.set_renderer(Renderer::new(*feed));
+            if let Some(mirror) = &shared.mirror {
+                mirror.all();
+            }
+            let (added, withdrawn) = (delta.added as u64, delta.withdrawn as u64);
+            let absent = delta.absent;
+            return drop(tell.send(Message::Committed { reread: delta.reread, added, withdrawn, absent }));
         }
         Said::Failed { paths, why } => {
             let _ = tell.send(Message::Failed(why));

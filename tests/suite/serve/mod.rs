@@ -5,3 +5,5 @@ mod corpus;
 mod first;
 mod http;
 mod lifecycle;
+mod publish;
+mod reload;
