@@ -2,6 +2,7 @@
 
 mod arrival;
 mod corpus;
+mod explain;
 mod first;
 mod http;
 mod lifecycle;
