@@ -11,7 +11,7 @@ use super::files::{self, FileRow};
 use super::meet::{Meeting, meet, other_files, seed_hash};
 use super::place::{self, Feeds};
 use super::row::{EntryRow, KeptRow, Seconds, State, What, short};
-use super::{Change, Delta, Error, Now, SeenFile, Settings};
+use super::{Change, Delta, Error, Look, Now, SeenFile, Settings};
 use crate::article::{Article, Hash};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::entry::{Kept, Seed};
@@ -32,10 +32,11 @@ pub(super) struct Work<'a> {
     pub delta: Delta,
     pub late: &'a mut Late,
     pub waits: &'a mut Waits,
+    pub look: Option<&'a Look>,
 }
 
 /// An entry that cannot be shown yet, and why.
-fn held(article: &Article, settings: &Settings, now: Now) -> Option<Diagnostic> {
+pub(super) fn held(article: &Article, settings: &Settings, now: Now) -> Option<Diagnostic> {
     if article.draft {
         // The parser has said so, with the line.
         return Some(Diagnostic::new(Code::Draft, "withheld: it is a draft"));
@@ -77,6 +78,11 @@ impl Work<'_> {
             }
             Change::Missing { path } => self.missing(&path),
             Change::AcceptMissing => self.accept_missing(),
+            Change::Away => {
+                self.waits.stop();
+                Ok(())
+            }
+            Change::There => self.go_on_waiting(),
             Change::Due => Ok(()),
         }
     }
@@ -101,7 +107,13 @@ impl Work<'_> {
             && known.as_ref().is_none_or(|known| known.state != State::Withdrawn || known.path != file.path)
         {
             let now = FileRow { fingerprint: Some(file.fingerprint), missing: None, ..before.clone() };
-            return if now == *before { Ok(()) } else { now.put(self.connection, &file.path) };
+            if now != *before {
+                now.put(self.connection, &file.path)?;
+            }
+            return match known {
+                Some(known) if before.missing.is_some() && known.state == State::Held => self.release_overdue(known),
+                _ => Ok(()),
+            };
         }
 
         let mut problems = file.parsed.problems.clone();
@@ -129,7 +141,7 @@ impl Work<'_> {
             Some(known) if led.is_none() && self.leader_is_there(&known)? => None,
             known => known,
         };
-        let entry = match meet(self.connection, &self.settings.namespace, file, article, known)? {
+        let entry = match meet(self.connection, &self.settings.namespace, file, article, known, self.look)? {
             Meeting::New { seed } => self.create(file, article, seed, problems)?,
             Meeting::Collision { seed, with } => {
                 problems.push(collision(&with));
@@ -284,8 +296,14 @@ impl Work<'_> {
             }
             (State::Shown, _) => self.edit(&mut row, file, article, moved, problems)?,
             (State::Withdrawn, _) => {
+                // One whose text was lost is shown again as it was; nobody was told that it was gone.
+                let was_lost = row.rev == revision(article)
+                    && row.changed > self.at() - super::due::TOMBSTONE_LIFE.num_seconds()
+                    && KeptRow::get(self.connection, row.entry)?.is_none();
                 self.keep(&mut row, file, article)?;
-                row.updated = row.updated.max(Some(self.at()));
+                if !was_lost {
+                    row.updated = row.updated.max(Some(self.at()));
+                }
                 self.take_date(&mut row, article, problems);
                 self.show_again(&mut row, article)?;
             }

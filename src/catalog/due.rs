@@ -27,6 +27,10 @@ const LATE_A_SECOND: u32 = 20;
 /// What was there when the catalog was made but too young to be read belongs to the first scan, if it comes this soon.
 const FIRST_SCAN: i64 = 600;
 
+/// What was missing when the inbox could be looked at again may be back, and not read yet: its wait lasts at least as
+/// long as `withdraw_after`, within these bounds.
+const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+
 /// From this many entries on, all of them missing means that the inbox is.
 const ALL_MISSING: i64 = 20;
 
@@ -39,11 +43,17 @@ pub(super) struct Late {
     given: u32,
 }
 
+impl Default for Late {
+    fn default() -> Late {
+        Late { created: Seconds::MIN, second: Seconds::MIN, given: 0 }
+    }
+}
+
 impl Late {
     /// None was put on top yet.
     pub(super) fn new(connection: &Connection) -> Result<Late, Error> {
         let created = meta(connection, "created")?.and_then(|at| at.parse().ok()).unwrap_or(Seconds::MIN);
-        Ok(Late { created, second: Seconds::MIN, given: 0 })
+        Ok(Late { created, ..Late::default() })
     }
 
     /// The position of an article that is released now. `inode_changed`: when its file came to be as it is.
@@ -85,6 +95,8 @@ pub(super) struct Waits {
     returned: Option<Duration>,
     /// Whether the waits of an earlier run of the process were taken over.
     inherited: bool,
+    /// The inbox cannot be looked at: no wait ends.
+    stopped: bool,
 }
 
 impl Waits {
@@ -96,6 +108,16 @@ impl Waits {
     /// No wait ends later than this.
     pub(super) fn shorten(&mut self, latest: Duration) {
         self.until.values_mut().for_each(|until| *until = latest.min(*until));
+    }
+
+    /// As after a start: to be taken over from the catalog.
+    pub(super) fn anew(&self) -> Waits {
+        Waits { stopped: self.stopped, ..Waits::default() }
+    }
+
+    /// No wait ends until the inbox was looked through.
+    pub(super) fn stop(&mut self) {
+        self.stopped = true;
     }
 
     /// The entry waits no more.
@@ -172,6 +194,27 @@ impl Work<'_> {
         }
         set_meta(self.connection, "suspended", None)?;
         self.clear_due(entry, &[What::Withdraw, What::WithdrawNow])
+    }
+
+    /// The inbox was looked through: the waits go on, and leave time to read what was found.
+    pub(super) fn go_on_waiting(&mut self) -> Result<(), Error> {
+        if !std::mem::take(&mut self.waits.stopped) {
+            return Ok(());
+        }
+        let (least, most) = LOOK_AGAIN;
+        let earliest = self.now.steady + self.settings.withdraw_after.clamp(least, most);
+        for (at, entry, what) in self.rows("SELECT at, entry, what FROM due WHERE what IN (2, 3)", params![])? {
+            let until = self.waits.until.entry(entry).or_default();
+            *until = earliest.max(*until);
+            let left = *until - self.now.steady;
+            self.connection.prepare_cached("DELETE FROM due WHERE at = ?1 AND entry = ?2 AND what = ?3")?.execute([
+                at,
+                entry,
+                what as i64,
+            ])?;
+            self.set_due(self.now.wall + wait(left), entry, what)?;
+        }
+        Ok(())
     }
 
     /// A file was seen that may have been missing.
@@ -264,6 +307,21 @@ impl Work<'_> {
         if row.state != State::Held || self.waits.until.contains_key(&entry) {
             return Ok(());
         }
+        // What is due has no checksum; the article's own date has one.
+        if super::apply::held(&kept.article, self.settings, self.now).is_some() {
+            return self.schedule(entry, &kept.article);
+        }
+        self.drop_note(&row.path, Code::Future)?;
+        let seed = Seed::of(&kept.article, &row.path);
+        self.release(&mut row, &kept.article, seed, None)
+    }
+
+    /// Releases an entry whose time came while its file was away, and which is there again.
+    pub(super) fn release_overdue(&mut self, mut row: EntryRow) -> Result<(), Error> {
+        let Some(kept) = KeptRow::get(self.connection, row.entry)? else { return Ok(()) };
+        if super::apply::held(&kept.article, self.settings, self.now).is_some() {
+            return Ok(());
+        }
         self.drop_note(&row.path, Code::Future)?;
         let seed = Seed::of(&kept.article, &row.path);
         self.release(&mut row, &kept.article, seed, None)
@@ -271,6 +329,11 @@ impl Work<'_> {
 
     fn expire(&mut self, entry: i64) -> Result<(), Error> {
         let Some(row) = EntryRow::get(self.connection, entry)? else { return Ok(()) };
+        let Some(kept) = KeptRow::get(self.connection, entry)? else { return Ok(()) };
+        // What is due has no checksum; the article's own date has one.
+        if kept.article.expires.is_none_or(|end| end > self.now.wall) {
+            return self.schedule(entry, &kept.article);
+        }
         self.clear_due(entry, &[What::Release])?;
         self.drop_note(&row.path, Code::Future)?;
         let mut problems = super::files::problems(self.connection, &row.path)?;
@@ -284,7 +347,7 @@ impl Work<'_> {
         let again = self.settings.withdraw_after;
         let until = self.waits.until.get(&entry).copied().unwrap_or_default();
         let until = self.waits.returned.map_or(until, |returned| until.max(returned + again));
-        if suspended {
+        if suspended || self.waits.stopped {
             // Looked at again now and then; a file that comes back ends it.
             return self.set_due(self.now.wall + wait(again).max(TimeDelta::seconds(60)), entry, what);
         }

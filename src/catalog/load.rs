@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
@@ -14,7 +14,7 @@ use super::apply::revision;
 use super::files::{FileRow, set_problems};
 use super::meet::seed_hash;
 use super::place::{PAGE_BYTES, PAGE_ENTRIES};
-use super::row::{EntryRow, FeedRecord, KeptRow, LIVE, MemberRow, Seconds, State, set_meta, short};
+use super::row::{EntryRow, FeedRecord, KeptRow, LIVE, MemberRow, Released, Seconds, State, set_meta, short};
 use super::schema::{INDEXES, PAGE_SIZE, TABLES, VERSION};
 use super::{Change, Delta, Error, Now, SeenFile, Settings};
 use crate::article::{Article, Hash};
@@ -35,6 +35,34 @@ struct Narrow {
     draft: bool,
     /// Numbers of its feeds, as [`Interner`] gives them.
     feeds: Vec<u32>,
+    /// What it was in the catalog before, where that could be saved.
+    carried: Option<Released>,
+}
+
+impl Narrow {
+    fn published(&self, now: Seconds) -> Seconds {
+        self.carried.as_ref().map(|carried| carried.published).or(self.published).unwrap_or(now)
+    }
+
+    fn updated(&self, now: Seconds) -> Seconds {
+        let carried = self.carried.as_ref().map(|carried| carried.updated);
+        carried.or(self.updated).unwrap_or_else(|| self.published(now))
+    }
+
+    fn position(&self, now: Seconds) -> Seconds {
+        self.carried.as_ref().map_or_else(|| self.published(now), |carried| carried.position)
+    }
+}
+
+/// What is taken over from a catalog that was lost: ids and dates of entries by their paths, and the times of feeds.
+#[derive(Default)]
+pub(super) struct Carried {
+    /// With the revision that they are of.
+    pub entries: HashMap<String, (Hash, Released)>,
+    /// `updated` and `modified`.
+    pub feeds: HashMap<Key, (Seconds, Seconds)>,
+    /// Names and values.
+    pub meta: Vec<(&'static str, String)>,
 }
 
 /// Gives keys numbers, parents before their children.
@@ -59,14 +87,15 @@ impl Interner {
     }
 }
 
-/// Makes a new catalog at `target` of all files.
-pub(super) fn load(
+/// Makes a new catalog of all files beside `target`, durable but not in place yet; returns its path.
+pub(super) fn make(
     target: &Path,
     settings: &Settings,
     rules: &Hash,
     now: Now,
     files: &mut dyn Iterator<Item = Change>,
-) -> Result<(), Error> {
+    carried: &Carried,
+) -> Result<PathBuf, Error> {
     let fresh = target.with_extension("sqlite.new");
     let io = |source| Error::Io { dir: target.display().to_string(), source };
     remove(&fresh).map_err(io)?;
@@ -80,8 +109,15 @@ pub(super) fn load(
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch(TABLES)?;
     connection.execute_batch("BEGIN")?;
-    let mut loading =
-        Loading { connection: &connection, settings, rules, now, feeds: Interner::default(), articles: Vec::new() };
+    let mut loading = Loading {
+        connection: &connection,
+        settings,
+        rules,
+        now,
+        carried,
+        feeds: Interner::default(),
+        articles: Vec::new(),
+    };
     loading.feeds.number(Key::all());
     for mix in &settings.taxonomies.mixes {
         loading.feeds.number(mix.key());
@@ -92,21 +128,36 @@ pub(super) fn load(
     loading.finish()?;
     connection.execute_batch(INDEXES)?;
     set_meta(&connection, "site_id", settings.site_id.as_deref())?;
+    for (name, value) in &carried.meta {
+        set_meta(&connection, name, Some(value))?;
+    }
     set_meta(&connection, "created", Some(&now.wall.timestamp().to_string()))?;
     connection.execute_batch("COMMIT")?;
     connection.pragma_update(None, "user_version", VERSION)?;
     connection.close().map_err(|(_, e)| e)?;
-
     File::open(&fresh).and_then(|file| file.sync_all()).map_err(io)?;
+    Ok(fresh)
+}
+
+/// Puts a new catalog in the place of the old one, which nobody may have open.
+pub(super) fn put_in_place(fresh: &Path, target: &Path) -> Result<(), Error> {
+    let io = |source| Error::Io { dir: target.display().to_string(), source };
     // A WAL of the old name would be replayed over the new file.
-    for suffix in ["-wal", "-shm"] {
-        let mut name = target.as_os_str().to_owned();
-        name.push(suffix);
-        remove(Path::new(&name)).map_err(io)?;
+    for name in beside(target) {
+        remove(&name).map_err(io)?;
     }
     sync_folder(target).map_err(io)?;
-    fs::rename(&fresh, target).map_err(io)?;
+    fs::rename(fresh, target).map_err(io)?;
     sync_folder(target).map_err(io)
+}
+
+/// The names that SQLite gives to the log and the shared memory of a database.
+pub(super) fn beside(path: &Path) -> [PathBuf; 2] {
+    ["-wal", "-shm"].map(|suffix| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    })
 }
 
 struct Loading<'a> {
@@ -114,6 +165,7 @@ struct Loading<'a> {
     settings: &'a Settings,
     rules: &'a Hash,
     now: Now,
+    carried: &'a Carried,
     feeds: Interner,
     articles: Vec<Narrow>,
 }
@@ -130,7 +182,7 @@ impl Loading<'_> {
                 FileRow { fingerprint, hash: None, entry: None, missing: None }.put(self.connection, &path)?;
                 self.problems(&path, &[problem])
             }
-            Change::Missing { .. } | Change::AcceptMissing | Change::Due => Ok(()),
+            Change::Missing { .. } | Change::AcceptMissing | Change::Away | Change::There | Change::Due => Ok(()),
         }
     }
 
@@ -170,6 +222,12 @@ impl Loading<'_> {
             expires: article.expires.map(|at| at.timestamp()),
             draft: article.draft,
             feeds: keys.into_iter().map(|key| self.feeds.number(key)).collect(),
+            carried: self
+                .carried
+                .entries
+                .get(&file.path)
+                .filter(|(rev, _)| *rev == revision(article))
+                .map(|(_, released)| released.clone()),
         }
     }
 
@@ -197,10 +255,7 @@ impl Loading<'_> {
                 None => shown.push(article),
             }
         }
-        shown.sort_by(|a, b| {
-            let at = |article: &Narrow| article.published.unwrap_or(self.at());
-            at(a).cmp(&at(b)).then_with(|| a.path.cmp(&b.path))
-        });
+        self.sort(&mut shown);
         self.place(&shown)?;
         // Rows go in by their numbers, which is the order of the table.
         let mut order: Vec<(i64, usize)> = shown.iter().enumerate().map(|(at, article)| (article.entry, at)).collect();
@@ -211,21 +266,52 @@ impl Loading<'_> {
         Ok(())
     }
 
+    /// From old to new: by position, then by arrival, which for those that are new here is the order of their paths.
+    fn sort(&self, shown: &mut [Narrow]) {
+        let mut ranks: HashMap<Seconds, Vec<(String, i64)>> = HashMap::new();
+        for article in shown.iter() {
+            if let Some(carried) = &article.carried {
+                ranks.entry(carried.position).or_default().push((article.path.clone(), carried.sequence));
+            }
+        }
+        let rank = |article: &Narrow, position: Seconds| match &article.carried {
+            Some(carried) => carried.sequence,
+            None => {
+                let tied = ranks.get(&position).map_or(&[][..], Vec::as_slice);
+                tied.iter().filter(|(path, _)| *path < article.path).map(|(_, rank)| *rank).max().unwrap_or(i64::MIN)
+            }
+        };
+        shown.sort_by_cached_key(|article| {
+            let position = article.position(self.at());
+            (position, rank(article, position), article.carried.is_none(), article.path.clone())
+        });
+    }
+
+    /// The id that an article gets here.
+    fn id(&self, article: &Narrow) -> String {
+        match &article.carried {
+            Some(carried) => carried.id.as_str().to_owned(),
+            None => self.settings.namespace.entry_id(&article.seed).as_str().to_owned(),
+        }
+    }
+
     /// Gives every article its seed: of those that share one the smallest path leads.
     fn resolve(&self, mut articles: Vec<Narrow>) -> Result<Vec<Narrow>, Error> {
         articles.sort_by(|a, b| a.path.cmp(&b.path));
         let mut leaders: HashMap<String, usize> = HashMap::with_capacity(articles.len());
         let mut resolved: Vec<Narrow> = Vec::with_capacity(articles.len());
         for mut article in articles {
-            let id = self.settings.namespace.entry_id(&article.seed).as_str().to_owned();
+            let id = self.id(&article);
             if let Some(&leader) = leaders.get(&id) {
-                let leader = &resolved[leader];
+                let leader = &mut resolved[leader];
                 if leader.body == article.body {
                     self.twin(&article, leader)?;
+                    leader.carried = leader.carried.take().or(article.carried);
                     continue;
                 }
                 let problem = super::apply::collision(&leader.path);
                 self.add_problem(&article.path, problem)?;
+                article.carried = None;
                 article.seed = article.seed.with_path(&article.path);
                 let id = self.settings.namespace.entry_id(&article.seed).as_str().to_owned();
                 leaders.insert(id, resolved.len());
@@ -291,7 +377,6 @@ impl Loading<'_> {
     }
 
     fn show(&self, article: &Narrow, sequence: i64) -> Result<(), Error> {
-        let published = article.published.unwrap_or(self.at());
         if let Some(end) = article.expires {
             self.connection.prepare_cached("INSERT INTO due VALUES(?1, ?2, ?3)")?.execute([
                 end,
@@ -300,13 +385,16 @@ impl Loading<'_> {
             ])?;
         }
         let row = EntryRow {
-            id: Some(self.settings.namespace.entry_id(&article.seed).as_str().to_owned()),
-            uuid: Some(self.settings.namespace.uuid(&article.seed)),
+            id: Some(self.id(article)),
+            uuid: Some(match &article.carried {
+                Some(carried) => carried.uuid,
+                None => self.settings.namespace.uuid(&article.seed),
+            }),
             state: State::Shown,
             sequence: Some(sequence),
-            position: Some(published),
-            published: Some(published),
-            updated: Some(article.updated.unwrap_or(published)),
+            position: Some(article.position(self.at())),
+            published: Some(article.published(self.at())),
+            updated: Some(article.updated(self.at())),
             ..self.row(article)
         };
         row.put(self.connection)
@@ -335,11 +423,13 @@ impl Loading<'_> {
                 page_entries: 0,
                 page_bytes: 0,
             };
-            let updated = |index: &u32| {
-                let article = &shown[*index as usize];
-                article.updated.or(article.published).unwrap_or(at)
-            };
+            let updated = |index: &u32| shown[*index as usize].updated(at);
             record.updated = members[number].iter().map(updated).max().unwrap_or(0);
+            if let Some(&(updated, modified)) = self.carried.feeds.get(key) {
+                // Withdrawals had set them, and they never go back.
+                record.updated = record.updated.max(updated);
+                record.modified = record.modified.min(at).max(modified);
+            }
             for &index in &members[number] {
                 let article = &shown[index as usize];
                 let full = record.page_entries >= PAGE_ENTRIES || record.page_bytes + article.size > PAGE_BYTES;
@@ -352,7 +442,7 @@ impl Loading<'_> {
                 record.page_bytes += article.size;
                 writer.push(MemberRow {
                     feed,
-                    position: article.published.unwrap_or(at),
+                    position: article.position(at),
                     sequence: i64::from(index) + 1,
                     entry: article.entry,
                     page: record.page,
@@ -361,7 +451,7 @@ impl Loading<'_> {
             }
             // A feed that only held or twin articles name never had an entry: it does not exist.
             let always = matches!(key.kind(), crate::entry::Kind::All | crate::entry::Kind::Mix);
-            if always || record.count > 0 {
+            if always || record.count > 0 || self.carried.feeds.contains_key(key) {
                 record.put(self.connection)?;
             }
         }

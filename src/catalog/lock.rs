@@ -42,6 +42,11 @@ impl Lock {
         let io = |source| Error::Io { dir: name.clone(), source };
         fs::create_dir_all(dir).map_err(io)?;
         let file = File::options().read(true).write(true).create(true).truncate(false).open(dir.join(FILE));
+        // A folder that cannot be written is locked all the same, where there is something in it to lock.
+        let file = file.or_else(|error| {
+            let other = File::open(dir.join(FILE)).or_else(|_| File::open(dir));
+            other.map_err(|_| error)
+        });
         let file = file.map_err(io)?;
         // `status` holds a shared lock for an instant while it looks: one refusal is not yet another daemon.
         let mut attempt = file.try_lock();
@@ -55,7 +60,7 @@ impl Lock {
         match attempt {
             Ok(()) => {
                 let lock = Lock { file, dir: name };
-                lock.publish(&Holder { pid: std::process::id(), ..Holder::default() })?;
+                lock.publish(&Holder { pid: std::process::id(), ..Holder::default() });
                 Ok(lock)
             }
             Err(TryLockError::WouldBlock) => {
@@ -66,12 +71,9 @@ impl Lock {
         }
     }
 
-    /// Writes the addresses into the lock file.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`].
-    pub fn publish(&self, holder: &Holder) -> Result<(), Error> {
+    /// Writes the addresses into the lock file. Where that fails the lock holds all the same, and `feedmill status`
+    /// asks the addresses of the config.
+    pub fn publish(&self, holder: &Holder) {
         let write = || {
             let mut file = &self.file;
             file.seek(SeekFrom::Start(0))?;
@@ -79,7 +81,9 @@ impl Lock {
             serde_json::to_writer(file, holder)?;
             file.write_all(b"\n")
         };
-        write().map_err(|source| Error::Io { dir: self.dir.clone(), source })
+        if let Err(error) = write() {
+            tracing::debug!(dir = self.dir, %error, "the lock file could not be written");
+        }
     }
 
     /// Who holds a folder now; `None` where nobody does.
@@ -106,7 +110,7 @@ mod tests {
         assert_eq!(Lock::holder(dir.path()), None);
         let lock = Lock::acquire(dir.path()).expect("the first one");
         let holder = Holder { pid: std::process::id(), http: Some("127.0.0.1:1".to_owned()), admin: None };
-        lock.publish(&holder).expect("a writable file");
+        lock.publish(&holder);
         assert_eq!(Lock::holder(dir.path()), Some(holder));
         match Lock::acquire(dir.path()) {
             Err(Error::Locked { pid, .. }) => assert_eq!(pid, std::process::id().to_string()),

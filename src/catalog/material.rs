@@ -4,16 +4,17 @@
 //! Every row that reaches a feed is checked against its checksum here.
 
 use rusqlite::params;
+use uuid::Uuid;
 
 use super::read::{LIST_PAGE, Reader};
 use super::row::{
-    ENTRY_COLUMNS, EntryRow, FeedRecord, KEPT_COLUMNS, KeptRow, MEMBER_COLUMNS, MemberRow, Seconds, State, kind_number,
-    sort_text, timestamp,
+    ENTRY_COLUMNS, EntryRow, FeedRecord, KEPT_COLUMNS, KeptRow, LIVE, LOST, MEMBER_COLUMNS, MemberRow, Seconds, State,
+    damaged, kind_number, sort_text, timestamp,
 };
 use super::{Error, schema};
 use crate::entry::{
-    ArchiveMaterial, ArticleMaterial, Document, Entry, EntryId, FeedMaterial, FeedRow, Head, Key, Kind, ListMaterial,
-    Material, NewestRow, Status, Tombstone,
+    ArchiveMaterial, ArticleMaterial, Document, Entry, FeedMaterial, FeedRow, Head, Key, Kind, ListMaterial, Material,
+    NewestRow, Status, Tombstone,
 };
 
 /// How many categories the index page shows.
@@ -66,6 +67,11 @@ impl Digest {
     }
 }
 
+/// Each row is checked by itself; that none is missing is checked by their number.
+fn all_there(record: &FeedRecord, rows: &[EntryRow], limit: i64) -> Result<(), Error> {
+    if rows.len() as i64 == record.count.clamp(0, limit) { Ok(()) } else { Err(damaged("feed", record.feed)) }
+}
+
 /// Rows that are in a document, before their sources are read.
 enum Plan {
     Feed { record: FeedRecord, rows: Vec<EntryRow>, tombstones: Vec<Tombstone>, children: Vec<FeedRow> },
@@ -83,8 +89,7 @@ impl Reader<'_> {
     /// Where the catalog cannot be read.
     pub fn head(&self, document: &Document) -> Result<Status, Error> {
         if let Document::Article(uuid) = document {
-            let row = EntryRow::find(self.connection, "e.uuid = ?1", params![uuid.as_bytes().as_slice()])?;
-            match row.map(|row| row.state) {
+            match self.entry(*uuid)?.map(|row| row.state) {
                 Some(State::Withdrawn) => return Ok(Status::Gone),
                 Some(State::Shown) => {}
                 _ => return Ok(Status::Never),
@@ -129,15 +134,22 @@ impl Reader<'_> {
         Ok(Some((head, material)))
     }
 
+    fn entry(&self, uuid: Uuid) -> Result<Option<EntryRow>, Error> {
+        let row = EntryRow::find(self.connection, "e.uuid = ?1", params![uuid.as_bytes().as_slice()])?;
+        match row {
+            // The index led to another row.
+            Some(row) if row.uuid != Some(uuid) => Err(damaged("entry", row.entry)),
+            row => Ok(row),
+        }
+    }
+
     fn plan(&self, document: &Document) -> Result<Option<(Head, Plan)>, Error> {
         let mut digest = Digest::of(document);
         match document {
             Document::Feed(key, _) | Document::Page(key) => {
                 let Some(record) = self.feed(key)? else { return Ok(None) };
-                let rows = self.rows(
-                    "m.feed = ?1 AND m.live = 1 ORDER BY m.position DESC, m.sequence DESC LIMIT ?2",
-                    [record.feed, self.view.items],
-                )?;
+                let rows = self.rows(record.feed, self.view.items)?;
+                all_there(&record, &rows, self.view.items)?;
                 let tombstones = self.tombstones(record.feed)?;
                 digest.number(record.updated);
                 digest.number(record.page);
@@ -167,7 +179,7 @@ impl Reader<'_> {
                 self.archive(digest, record, *number).map(Some)
             }
             Document::Article(uuid) => {
-                let row = EntryRow::find(self.connection, "e.uuid = ?1", params![uuid.as_bytes().as_slice()])?;
+                let row = self.entry(*uuid)?;
                 let Some(row) = row.filter(|row| row.state == State::Shown) else { return Ok(None) };
                 let keys = self.keys_of(row.entry)?;
                 digest.entry(&row, self.view.paths_matter)?;
@@ -191,18 +203,16 @@ impl Reader<'_> {
 
     fn archive(&self, mut digest: Digest, record: FeedRecord, number: u32) -> Result<(Head, Plan), Error> {
         let page = i64::from(number);
-        let rows = self.rows(
-            "m.feed = ?1 AND m.page = ?2 AND m.live = 1 ORDER BY m.position DESC, m.sequence DESC",
+        let all = self.placed(
+            "m.feed = ?1 AND m.page = ?2 ORDER BY m.position DESC, m.sequence DESC",
             [record.feed, page],
+            i64::MAX,
         )?;
         // Also those that left the page, or its time would go back.
-        let (updated, mut modified): (Option<Seconds>, Option<Seconds>) = self
-            .connection
-            .prepare_cached(
-                "SELECT max(e.updated), max(e.changed) FROM member m JOIN entry e ON e.entry = m.entry
-                 WHERE m.feed = ?1 AND m.page = ?2",
-            )?
-            .query_row([record.feed, page], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let updated = all.iter().filter_map(|(_, row)| row.updated).max();
+        let mut modified = all.iter().map(|(_, row)| row.changed).max();
+        let rows: Vec<EntryRow> =
+            all.into_iter().filter(|(member, _)| member.live == LIVE).map(|(_, row)| row).collect();
         let has_next = page < record.page;
         if has_next {
             // The opening of the next page changed this one.
@@ -254,8 +264,11 @@ impl Reader<'_> {
                 }
             });
         }
-        let newest = self
-            .rows("m.feed = 1 AND m.live = 1 ORDER BY m.position DESC, m.sequence DESC LIMIT ?1", [INDEX_TOP])?
+        let newest = self.rows(1, INDEX_TOP)?;
+        if let Some(record) = self.feed(&Key::all())? {
+            all_there(&record, &newest, INDEX_TOP)?;
+        }
+        let newest = newest
             .into_iter()
             .map(|row| {
                 let at = row.released()?;
@@ -286,25 +299,44 @@ impl Reader<'_> {
         Ok((digest.head(updated, modified), Plan::List(list)))
     }
 
-    /// Shown entries by their memberships. Both rows must agree on the place.
-    fn rows(&self, condition: &str, params: impl rusqlite::Params) -> Result<Vec<EntryRow>, Error> {
+    /// The newest shown entries of a feed.
+    fn rows(&self, feed: i64, limit: i64) -> Result<Vec<EntryRow>, Error> {
+        let placed = self.placed("m.feed = ?1 ORDER BY m.position DESC, m.sequence DESC", [feed], limit)?;
+        Ok(placed.into_iter().filter(|(member, _)| member.live == LIVE).map(|(_, row)| row).collect())
+    }
+
+    /// Entries with their memberships, newest first, up to a number of shown ones. Both rows must agree on the place,
+    /// and the rows on their order. Those that are not shown are read too: each row has to be what it says.
+    fn placed(
+        &self,
+        condition: &str,
+        params: impl rusqlite::Params,
+        limit: i64,
+    ) -> Result<Vec<(MemberRow, EntryRow)>, Error> {
         let sql = format!(
             "SELECT {MEMBER_COLUMNS}, {ENTRY_COLUMNS} FROM member m JOIN entry e ON e.entry = m.entry WHERE {condition}"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params)?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
+        let mut found: Vec<(MemberRow, EntryRow)> = Vec::new();
+        let mut left = limit;
+        while left > 0 {
+            let Some(row) = rows.next()? else { break };
             let member = MemberRow::read(row, 0)?;
             let entry = EntryRow::read(row, 7)?;
+            left -= i64::from(member.live == LIVE);
             let at = entry.released()?;
-            if (member.position, member.sequence) != (at.position, at.sequence) || entry.state != State::Shown {
+            let place = (member.position, member.sequence);
+            let agrees = place == (at.position, at.sequence) && member.entry == entry.entry;
+            let shown = (member.live == LIVE) == (entry.state == State::Shown) || member.live == LOST;
+            let follows = found.last().is_none_or(|(last, _)| (last.position, last.sequence) > place);
+            if !agrees || !shown || !follows {
                 return Err(Error::Damaged {
                     path: schema::FILE.to_owned(),
                     what: format!("entry {} and its place in feed {} disagree", entry.entry, member.feed),
                 });
             }
-            found.push(entry);
+            found.push((member, entry));
         }
         Ok(found)
     }
@@ -322,6 +354,9 @@ impl Reader<'_> {
                     what: format!("the source of entry {} is not there", row.entry),
                 })?;
                 let kept = KeptRow::read(kept, 0)?;
+                if super::apply::revision(&kept.article) != row.rev {
+                    return Err(damaged("kept", row.entry));
+                }
                 Ok(Entry {
                     id: at.id,
                     uuid: at.uuid,
@@ -339,13 +374,21 @@ impl Reader<'_> {
     }
 
     fn tombstones(&self, feed: i64) -> Result<Vec<Tombstone>, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT e.id, t.at FROM tombstone t JOIN entry e ON e.entry = t.entry
-             WHERE t.feed = ?1 ORDER BY t.at DESC, t.entry DESC LIMIT ?2",
-        )?;
-        let rows = statement.query_map([feed, TOMBSTONES], |row| {
-            Ok(Tombstone { id: EntryId::from_stored(row.get(0)?), at: timestamp(row.get(1)?) })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let sql = format!(
+            "SELECT t.at, {ENTRY_COLUMNS} FROM tombstone t JOIN entry e ON e.entry = t.entry
+             WHERE t.feed = ?1 ORDER BY t.at DESC, t.entry DESC LIMIT ?2"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query([feed, TOMBSTONES])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (at, entry): (Seconds, EntryRow) = (row.get(0)?, EntryRow::read(row, 1)?);
+            // The row of the withdrawal has no checksum; that of the entry has one, and says the same.
+            if entry.state != State::Withdrawn || entry.changed != at {
+                return Err(damaged("tombstone", entry.entry));
+            }
+            found.push(Tombstone { id: entry.released()?.id, at: timestamp(at) });
+        }
+        Ok(found)
     }
 }

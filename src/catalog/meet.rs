@@ -8,7 +8,7 @@
 use rusqlite::{Connection, params};
 
 use super::row::{EntryRow, KeptRow, State, join, short, split, timestamp};
-use super::{Error, SeenFile};
+use super::{Error, Look, SeenFile};
 use crate::article::Article;
 use crate::entry::{Namespace, Seed, normal_title};
 
@@ -55,7 +55,9 @@ pub(super) fn meet(
     file: &SeenFile,
     article: &Article,
     known: Option<EntryRow>,
+    look: Option<&Look>,
 ) -> Result<Meeting, Error> {
+    let is_gone = |entry: &EntryRow| is_gone(connection, entry, &file.path, look);
     let seed = Seed::of(article, &file.path);
     let hash = seed_hash(&seed);
     let by_seed = by_seed(connection, namespace, &seed, &hash)?;
@@ -82,7 +84,7 @@ pub(super) fn meet(
 
     // 1 and 3. The id or the seed.
     if let Some(found) = by_seed {
-        if is_gone(connection, &found, &file.path)? {
+        if is_gone(&found)? {
             return Ok(Meeting::Entry(Box::new(found)));
         }
         if found.body == body {
@@ -97,8 +99,7 @@ pub(super) fn meet(
     // 4. The body.
     if article.body.text_bytes >= TELLING_BODY {
         for found in candidates(connection, "e.body = ?1", params![body.as_slice()])? {
-            if known.as_ref().is_none_or(|known| known.entry != found.entry) && is_gone(connection, &found, &file.path)?
-            {
+            if known.as_ref().is_none_or(|known| known.entry != found.entry) && is_gone(&found)? {
                 let old = KeptRow::get(connection, found.entry)?;
                 if old.is_some_and(|old| same_title(&old.article, article) || same_date(&found, article)) {
                     return Ok(Meeting::Entry(Box::new(found)));
@@ -110,7 +111,7 @@ pub(super) fn meet(
     // 5. The inode.
     let by_inode = "e.entry IN (SELECT entry FROM file WHERE inode = ?1 AND missing IS NOT NULL)";
     for found in candidates(connection, by_inode, params![file.fingerprint.inode as i64])? {
-        if known.as_ref().is_none_or(|known| known.entry != found.entry) && is_gone(connection, &found, &file.path)? {
+        if known.as_ref().is_none_or(|known| known.entry != found.entry) && is_gone(&found)? {
             let old = KeptRow::get(connection, found.entry)?;
             if found.body == body || old.is_some_and(|old| same_title(&old.article, article)) {
                 return Ok(Meeting::Entry(Box::new(found)));
@@ -146,17 +147,30 @@ fn candidates(connection: &Connection, condition: &str, params: impl rusqlite::P
 }
 
 /// Whether an entry's own file is missing, or is the file at hand, or now holds another article.
-fn is_gone(connection: &Connection, entry: &EntryRow, path: &str) -> Result<bool, Error> {
+///
+/// What the catalog was told last may be behind: a file is read as it is, before all that happened to others was told.
+fn is_gone(connection: &Connection, entry: &EntryRow, path: &str, look: Option<&Look>) -> Result<bool, Error> {
     if entry.path == path {
         return Ok(true);
     }
     let (folder, name) = split(&entry.path);
     let mut statement = connection.prepare_cached("SELECT entry, missing FROM file WHERE folder = ?1 AND name = ?2")?;
     let mut rows = statement.query([folder, name])?;
-    Ok(match rows.next()? {
+    let told = match rows.next()? {
         None => true,
         Some(row) => row.get::<_, Option<i64>>(0)? != Some(entry.entry) || row.get::<_, Option<i64>>(1)?.is_some(),
-    })
+    };
+    Ok(told
+        || match look.and_then(|look| look(&entry.path)) {
+            None => false,
+            Some(None) => true,
+            // The file of another path was renamed to this one.
+            Some(Some(inode)) => connection
+                .prepare_cached(
+                    "SELECT EXISTS(SELECT 1 FROM file WHERE inode = ?1 AND entry <> ?2 AND missing IS NULL AND NOT (folder = ?3 AND name = ?4))",
+                )?
+                .query_row(params![inode as i64, entry.entry, folder, name], |row| row.get(0))?,
+        })
 }
 
 /// Whether neither title nor date nor body are what the entry has.

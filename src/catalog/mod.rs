@@ -10,6 +10,9 @@ mod load;
 mod lock;
 mod material;
 mod meet;
+mod mend;
+#[cfg(test)]
+mod mend_tests;
 mod place;
 mod read;
 mod reconfigure;
@@ -17,6 +20,7 @@ mod row;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod wound;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -30,6 +34,7 @@ use crate::diagnostic::Diagnostic;
 use crate::entry::{Kept, Key, Kind, Namespace, Taxonomies};
 
 pub use lock::{Holder, Lock};
+pub use mend::{Cure, Originals};
 pub use read::{Counts, KnownFile, Problem, Publication, Reader, Readers};
 
 /// How the catalog decides: settings of `site`, `articles`, `feeds` and `inbox` that it needs.
@@ -118,6 +123,10 @@ pub enum Change {
     },
     /// Whatever is missing now is withdrawn at once (`--accept-empty`).
     AcceptMissing,
+    /// The inbox cannot be looked at, or was not yet: nothing is withdrawn for want of its file.
+    Away,
+    /// The inbox was looked through: what is missing is missing, and its waits go on.
+    There,
     /// Look for rows that are due; every `apply` does so in any case.
     Due,
 }
@@ -199,6 +208,64 @@ pub enum Error {
     Sql(#[from] rusqlite::Error),
 }
 
+impl Error {
+    /// With its causes.
+    fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        text
+    }
+
+    /// Whether it says that the disk or the rights refuse, which passes.
+    fn is_refusal(&self) -> bool {
+        use rusqlite::{Error as Sql, ErrorCode};
+        match self {
+            Error::Io { .. } => true,
+            Error::Sql(Sql::SqliteFailure(failure, _)) => matches!(
+                failure.code,
+                ErrorCode::ReadOnly
+                    | ErrorCode::DiskFull
+                    | ErrorCode::SystemIoFailure
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::PermissionDenied
+            ),
+            _ => false,
+        }
+    }
+
+    /// Whether it says that the file is damaged, which mending may help; not that the disk refuses.
+    pub fn is_damage(&self) -> bool {
+        use rusqlite::{Error as Sql, ErrorCode};
+        match self {
+            Error::Damaged { .. } => true,
+            Error::Sql(Sql::SqliteFailure(failure, _)) => matches!(
+                failure.code,
+                ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    // All statements are ours: what does not fit the tables is the tables' fault.
+                    | ErrorCode::Unknown
+                    | ErrorCode::ConstraintViolation
+                    | ErrorCode::TypeMismatch
+            ),
+            Error::Sql(
+                Sql::FromSqlConversionFailure(..)
+                | Sql::InvalidColumnType(..)
+                | Sql::IntegralValueOutOfRange(..)
+                | Sql::Utf8Error(..)
+                | Sql::InvalidColumnName(_)
+                | Sql::InvalidColumnIndex(_)
+                | Sql::QueryReturnedNoRows
+                | Sql::SqlInputError { .. },
+            ) => true,
+            _ => false,
+        }
+    }
+}
+
 /// The inbox that a catalog belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inbox {
@@ -207,6 +274,9 @@ pub struct Inbox {
     /// The device number of its file system.
     pub device: u64,
 }
+
+/// What stands at a path of the inbox at this moment: the inode of a file, or nothing; `None` where that cannot be told.
+pub type Look = Box<dyn Fn(&str) -> Option<Option<u64>> + Send>;
 
 /// The one writer.
 pub struct Catalog {
@@ -222,6 +292,11 @@ pub struct Catalog {
     next_due: Option<Timestamp>,
     /// Entries up to this number were read under the present rules.
     reparsed: i64,
+    /// The last search for damage found nothing.
+    vain: bool,
+    /// Why nothing can be written since the start.
+    frozen: Option<String>,
+    look: Option<Look>,
 }
 
 impl Catalog {
@@ -230,12 +305,47 @@ impl Catalog {
         dir.join(schema::FILE).exists()
     }
 
-    /// Opens the catalog of a state folder that is locked by [`Lock`], migrating it if it is older.
+    /// Opens the catalog of a state folder that is locked by [`Lock`], migrating it if it is older. One whose folder
+    /// cannot be written now can be read all the same; [`Catalog::reopen`] tries again.
     ///
     /// # Errors
     ///
     /// See [`Error`].
     pub fn open(dir: &Path, settings: Settings) -> Result<Catalog, Error> {
+        match Catalog::open_to_write(dir, settings.clone()) {
+            Err(error) if error.is_refusal() => Catalog::open_frozen(dir, settings, error),
+            opened => opened,
+        }
+    }
+
+    fn open_frozen(dir: &Path, settings: Settings, why: Error) -> Result<Catalog, Error> {
+        let path = dir.join(schema::FILE);
+        let Some(access) = schema::find_access(&path) else { return Err(why) };
+        let readers = Readers::new(path.clone(), &settings);
+        readers.set_access(access);
+        let dir = dir.display().to_string();
+        Ok(Catalog {
+            rules: rules(&settings),
+            reads: settings.rules.digest(),
+            next_due: None,
+            late: due::Late::default(),
+            path,
+            settings,
+            connection: Connection::open_in_memory()?,
+            readers,
+            waits: due::Waits::default(),
+            reparsed: 0,
+            vain: false,
+            look: None,
+            frozen: Some(format!("the state folder {dir} cannot be written ({})", why.chain())),
+        })
+    }
+
+    fn writable(&self) -> Result<(), Error> {
+        self.frozen.clone().map_or(Ok(()), |why| Err(Error::Refused(why)))
+    }
+
+    fn open_to_write(dir: &Path, settings: Settings) -> Result<Catalog, Error> {
         let path = dir.join(schema::FILE);
         let connection = schema::open_writer(&path)?;
         let stored = row::meta(&connection, "site_id")?;
@@ -264,8 +374,15 @@ impl Catalog {
             readers,
             waits: due::Waits::default(),
             reparsed: 0,
+            vain: false,
+            frozen: None,
+            look: None,
         };
-        catalog.ensure_feeds()?;
+        match catalog.ensure_feeds() {
+            // Readers tell by themselves where a row is damaged; the others can be shown.
+            Err(error) if matches!(error, Error::Damaged { .. }) => catalog.readers.note_damage(&error),
+            ensured => ensured?,
+        }
         Ok(catalog)
     }
 
@@ -280,7 +397,9 @@ impl Catalog {
         now: Now,
         files: &mut dyn Iterator<Item = Change>,
     ) -> Result<Catalog, Error> {
-        load::load(&dir.join(schema::FILE), &settings, &rules(&settings), now, files)?;
+        let path = dir.join(schema::FILE);
+        let fresh = load::make(&path, &settings, &rules(&settings), now, files, &load::Carried::default())?;
+        load::put_in_place(&fresh, &path)?;
         Catalog::open(dir, settings)
     }
 
@@ -303,6 +422,10 @@ impl Catalog {
     ///
     /// [`Error::Refused`] where it belongs to another inbox of which this one holds nothing.
     pub fn adopt(&mut self, inbox: &Inbox, accept_empty: bool, holds: &dyn Fn(&str) -> bool) -> Result<(), Error> {
+        if self.frozen.is_some() {
+            // Nothing is withdrawn while nothing can be written; the next start asks again.
+            return Ok(());
+        }
         let path = inbox.path.display().to_string();
         let device = inbox.device.to_string();
         let known = row::meta(&self.connection, "inbox")?;
@@ -333,6 +456,11 @@ impl Catalog {
         row::set_meta(&self.connection, "device", Some(&device))
     }
 
+    /// Lets it look at the inbox where a file claims to be another file's article: that file may be gone already.
+    pub fn look_with(&mut self, look: Look) {
+        self.look = Some(look);
+    }
+
     /// Applies changes in one transaction, and everything that is due.
     ///
     /// # Errors
@@ -355,6 +483,7 @@ impl Catalog {
     ///
     /// As [`Catalog::apply`].
     pub fn reparse(&mut self, now: Now, limit: usize) -> Result<Option<Delta>, Error> {
+        self.writable()?;
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT {} FROM kept k WHERE k.entry > ?1 AND k.rules <> ?2 ORDER BY k.entry LIMIT ?3",
             row::KEPT_COLUMNS
@@ -383,6 +512,7 @@ impl Catalog {
         now: Now,
         body: impl FnOnce(&mut apply::Work<'_>) -> Result<bool, Error>,
     ) -> Result<Delta, Error> {
+        self.writable()?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut work = apply::Work {
             connection: &transaction,
@@ -394,6 +524,7 @@ impl Catalog {
             delta: Delta::default(),
             late: &mut self.late,
             waits: &mut self.waits,
+            look: self.look.as_ref(),
         };
         work.inherit_waits()?;
         let any_missing = body(&mut work)?;
@@ -417,12 +548,32 @@ impl Catalog {
     ///
     /// See [`Error`].
     pub fn reopen(&mut self) -> Result<(), Error> {
+        if self.frozen.is_some() {
+            return self.thaw();
+        }
         self.connection = schema::open_writer(&self.path)?;
         // What the failed transaction did to them did not happen.
-        self.waits = due::Waits::default();
+        self.waits = self.waits.anew();
         self.readers.forget();
         self.next_due = due::next(&self.connection)?;
         Ok(())
+    }
+
+    /// Tries whether the folder can be written by now. Readers that do not expect a writer go first.
+    fn thaw(&mut self) -> Result<(), Error> {
+        let readers = self.readers.clone();
+        let opened = readers.shut_out(|| {
+            let connection = schema::open_writer(&self.path)?;
+            let created = row::meta(&connection, "created")?;
+            row::set_meta(&connection, "created", created.as_deref())?;
+            readers.set_access(schema::Access::Usual);
+            Ok::<_, Error>(connection)
+        });
+        self.connection = opened?;
+        self.frozen = None;
+        self.late = due::Late::new(&self.connection)?;
+        self.next_due = due::next(&self.connection)?;
+        self.ensure_feeds()
     }
 
     /// Copies committed pages from the WAL into the database without blocking anybody; to be called between

@@ -10,7 +10,9 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use super::files::fingerprint;
-use super::row::{EntryRow, FEED_COLUMNS, FeedRecord, LIVE, State, kind_number, short, sort_text, timestamp};
+use super::row::{
+    EntryRow, FEED_COLUMNS, FeedRecord, LIVE, MemberRow, State, damaged, kind_number, short, sort_text, timestamp,
+};
 use super::{Error, Fingerprint, Settings, schema};
 use crate::article::Timestamp;
 use crate::diagnostic::Diagnostic;
@@ -78,6 +80,12 @@ struct Shared {
     path: PathBuf,
     view: RwLock<Arc<View>>,
     idle: Mutex<Vec<Connection>>,
+    /// Held by every reader; whoever puts another file in the place of the catalog waits for them, because the last
+    /// connection to a file that is closed removes the log of that *name*.
+    gate: RwLock<()>,
+    access: Mutex<schema::Access>,
+    /// What a reader found that cannot be, until the writer takes it to mend it.
+    damage: Mutex<Option<String>>,
 }
 
 /// Which part of the catalog is served.
@@ -108,7 +116,14 @@ impl View {
 impl Readers {
     pub(super) fn new(path: PathBuf, settings: &Settings) -> Readers {
         let view = RwLock::new(Arc::new(View::new(settings)));
-        Readers(Arc::new(Shared { path, view, idle: Mutex::new(Vec::new()) }))
+        Readers(Arc::new(Shared {
+            path,
+            view,
+            idle: Mutex::default(),
+            gate: RwLock::default(),
+            access: Mutex::default(),
+            damage: Mutex::default(),
+        }))
     }
 
     /// Opens the catalog of a state folder to look at it, whether a daemon runs on it or not. Takes no lock.
@@ -118,10 +133,13 @@ impl Readers {
     /// Where there is no catalog, or one of another release.
     pub fn open(dir: &Path, settings: &Settings) -> Result<Readers, Error> {
         let path = dir.join(schema::FILE);
-        let connection = schema::open_reader(&path)?;
-        schema::expect_version(&connection, &path)?;
-        let readers = Readers::new(path, settings);
-        readers.0.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        let usual = schema::open_reader(&path, schema::Access::default())
+            .and_then(|connection| schema::expect_version(&connection, &path));
+        let readers = Readers::new(path.clone(), settings);
+        if let Err(error) = usual {
+            // Whoever asks may not be allowed to write there.
+            readers.set_access(schema::find_access(&path).ok_or(error)?);
+        }
         Ok(readers)
     }
 
@@ -135,16 +153,63 @@ impl Readers {
         self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// Runs `body` while nobody has the file open.
+    pub(super) fn shut_out<T>(&self, body: impl FnOnce() -> T) -> T {
+        let _gate = self.0.gate.write().unwrap_or_else(PoisonError::into_inner);
+        self.forget();
+        body()
+    }
+
+    /// Sets how connections are opened from now on.
+    pub(super) fn set_access(&self, access: schema::Access) {
+        *self.0.access.lock().unwrap_or_else(PoisonError::into_inner) = access;
+    }
+
+    /// What readers found damaged since this was asked last.
+    pub(super) fn take_damage(&self) -> Option<String> {
+        self.0.damage.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Looks through the whole file and says whether anything in it is wrong; takes a while, and keeps nobody waiting.
+    /// What it finds is mended by the writer.
+    ///
+    /// # Errors
+    ///
+    /// Where the catalog cannot be read.
+    pub fn check(&self) -> Result<(), Error> {
+        self.read(|reader| match super::mend::damage(reader.connection)? {
+            None => Ok(()),
+            Some(what) => Err(Error::Damaged { path: schema::FILE.to_owned(), what }),
+        })
+    }
+
     /// Runs `read` on a connection of its own; everything in it sees one state of the catalog. Blocks on the disk.
     ///
     /// # Errors
     ///
     /// Where the catalog cannot be read.
     pub fn read<T>(&self, read: impl FnOnce(&Reader<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let _gate = self.0.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let result = self.read_within(read);
+        if let Err(error) = &result
+            && error.is_damage()
+        {
+            self.note_damage(error);
+        }
+        result
+    }
+
+    /// Has the writer mend what was found.
+    pub(super) fn note_damage(&self, error: &Error) {
+        let mut damage = self.0.damage.lock().unwrap_or_else(PoisonError::into_inner);
+        damage.get_or_insert_with(|| error.to_string());
+    }
+
+    fn read_within<T>(&self, read: impl FnOnce(&Reader<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut connection = match idle {
             Some(connection) => connection,
-            None => schema::open_reader(&self.0.path)?,
+            None => schema::open_reader(&self.0.path, *self.0.access.lock().unwrap_or_else(PoisonError::into_inner))?,
         };
         let view = Arc::clone(&self.0.view.read().unwrap_or_else(PoisonError::into_inner));
         let transaction = connection.transaction()?;
@@ -173,35 +238,41 @@ impl Reader<'_> {
     }
 
     pub(super) fn keys_of(&self, entry: i64) -> Result<Vec<Key>, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT f.key FROM member m JOIN feed f ON f.feed = m.feed
-             WHERE m.entry = ?1 AND m.live = ?2 ORDER BY f.kind, f.sort",
-        )?;
-        let texts: Vec<String> = statement.query_map([entry, LIVE], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        let served = |key: &Key| match key.kind() {
+        let mut keys = Vec::new();
+        for member in MemberRow::of_entry(self.connection, entry)? {
+            if member.live == LIVE {
+                let rows = self.feed_records("f.feed = ?1", [member.feed])?;
+                keys.push(rows.into_iter().next().ok_or_else(|| damaged("feed", member.feed))?.key);
+            }
+        }
+        keys.retain(|key| match key.kind() {
             Kind::Mix => self.view.mixes.contains(key),
             kind => self.view.kinds.contains(&kind),
-        };
-        Ok(texts.iter().filter_map(|text| Key::parse(text)).filter(served).collect())
+        });
+        keys.sort_by_key(|key| (kind_number(key.kind()), sort_text(key)));
+        Ok(keys)
     }
 
-    pub(super) fn feed_rows(&self, condition: &str, params: impl rusqlite::Params) -> Result<Vec<FeedRow>, Error> {
+    fn feed_records(&self, condition: &str, params: impl rusqlite::Params) -> Result<Vec<FeedRecord>, Error> {
         let sql = format!("SELECT {FEED_COLUMNS} FROM feed f WHERE {condition}");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            let record = FeedRecord::read(row)?;
-            if record.key.kind() == Kind::Mix && !self.view.mixes.contains(&record.key) {
-                continue;
-            }
-            found.push(FeedRow {
-                key: record.key,
-                count: record.count.max(0) as u64,
-                updated: timestamp(record.updated),
-            });
+            found.push(FeedRecord::read(row)?);
         }
         Ok(found)
+    }
+
+    pub(super) fn feed_rows(&self, condition: &str, params: impl rusqlite::Params) -> Result<Vec<FeedRow>, Error> {
+        let mut found = self.feed_records(condition, params)?;
+        found.retain(|record| record.key.kind() != Kind::Mix || self.view.mixes.contains(&record.key));
+        let row = |record: FeedRecord| FeedRow {
+            key: record.key,
+            count: record.count.max(0) as u64,
+            updated: timestamp(record.updated),
+        };
+        Ok(found.into_iter().map(row).collect())
     }
 
     pub(super) fn kind_rows(&self, kind: Kind, limit: i64, offset: i64) -> Result<Vec<FeedRow>, Error> {

@@ -112,7 +112,7 @@ pub(super) const ENTRY_COLUMNS: &str = "e.entry, e.id, e.uuid, e.seed, e.body, e
      e.rev, e.size, e.path, e.sum";
 
 impl EntryRow {
-    fn sum(&self) -> i64 {
+    pub(super) fn sum(&self) -> i64 {
         Sum::default()
             .number(self.entry)
             .bytes(self.id.as_deref().unwrap_or_default().as_bytes())
@@ -133,6 +133,12 @@ impl EntryRow {
 
     /// Reads [`ENTRY_COLUMNS`], which begin at a column.
     pub(super) fn read(row: &Row<'_>, at: usize) -> Result<EntryRow, Error> {
+        let (found, sum) = EntryRow::raw(row, at)?;
+        if found.sum() == sum { Ok(found) } else { Err(damaged("entry", found.entry)) }
+    }
+
+    /// The same with the checksum, which may not fit.
+    pub(super) fn raw(row: &Row<'_>, at: usize) -> Result<(EntryRow, i64), Error> {
         let entry: i64 = row.get(at)?;
         let damaged = || damaged("entry", entry);
         let bytes16 = |i: usize| -> Result<[u8; 16], Error> {
@@ -166,10 +172,7 @@ impl EntryRow {
             size: row.get(at + 12)?,
             path: row.get(at + 13)?,
         };
-        if found.sum() != row.get::<_, i64>(at + 14)? {
-            return Err(damaged());
-        }
-        Ok(found)
+        Ok((found, row.get(at + 14)?))
     }
 
     /// The row of an entry's number.
@@ -321,7 +324,7 @@ pub(super) const FEED_COLUMNS: &str =
     "f.feed, f.key, f.parent, f.count, f.updated, f.modified, f.page, f.page_entries, f.page_bytes, f.sum";
 
 impl FeedRecord {
-    fn sum(&self, key: &str) -> i64 {
+    pub(super) fn sum(&self, key: &str) -> i64 {
         Sum::default()
             .number(self.feed)
             .bytes(key.as_bytes())
@@ -336,6 +339,14 @@ impl FeedRecord {
     }
 
     pub(super) fn read(row: &Row<'_>) -> Result<FeedRecord, Error> {
+        let (found, sum) = FeedRecord::raw(row)?;
+        // Of the text as it stands there: another spelling of the key is damage too.
+        let text = row.get_ref(1)?.as_str().map_err(|_| damaged("feed", found.feed))?;
+        if found.sum(text) == sum { Ok(found) } else { Err(damaged("feed", found.feed)) }
+    }
+
+    /// The same with the checksum, which may not fit.
+    pub(super) fn raw(row: &Row<'_>) -> Result<(FeedRecord, i64), Error> {
         let feed: i64 = row.get(0)?;
         let text = row.get_ref(1)?.as_str().map_err(|_| damaged("feed", feed))?;
         let found = FeedRecord {
@@ -349,17 +360,19 @@ impl FeedRecord {
             page_entries: row.get(7)?,
             page_bytes: row.get(8)?,
         };
-        if found.sum(text) != row.get::<_, i64>(9)? {
-            return Err(damaged("feed", feed));
-        }
-        Ok(found)
+        Ok((found, row.get(9)?))
     }
 
     pub(super) fn get(connection: &Connection, key: &Key) -> Result<Option<FeedRecord>, Error> {
         let mut statement =
             connection.prepare_cached(&format!("SELECT {FEED_COLUMNS} FROM feed f WHERE f.key = ?1"))?;
         let mut rows = statement.query([key.to_string()])?;
-        rows.next()?.map(FeedRecord::read).transpose()
+        let found = rows.next()?.map(FeedRecord::read).transpose()?;
+        match found {
+            // The index led to another row.
+            Some(found) if found.key != *key => Err(damaged("feed", found.feed)),
+            found => Ok(found),
+        }
     }
 
     /// Inserts the row or replaces it.
@@ -424,6 +437,12 @@ impl MemberRow {
     }
 
     pub(super) fn read(row: &Row<'_>, at: usize) -> Result<MemberRow, Error> {
+        let (found, sum) = MemberRow::raw(row, at)?;
+        if found.sum() == sum { Ok(found) } else { Err(damaged("member", found.entry)) }
+    }
+
+    /// The same with the checksum, which may not fit.
+    pub(super) fn raw(row: &Row<'_>, at: usize) -> Result<(MemberRow, i64), Error> {
         let found = MemberRow {
             feed: row.get(at)?,
             position: row.get(at + 1)?,
@@ -432,10 +451,7 @@ impl MemberRow {
             page: row.get(at + 4)?,
             live: row.get(at + 5)?,
         };
-        if found.sum() != row.get::<_, i64>(at + 6)? {
-            return Err(damaged("member", found.entry));
-        }
-        Ok(found)
+        Ok((found, row.get(at + 6)?))
     }
 
     /// All rows of an entry.
@@ -481,7 +497,7 @@ pub(super) fn set_meta(connection: &Connection, name: &str, value: Option<&str>)
     Ok(())
 }
 
-fn damaged(table: &str, number: i64) -> Error {
+pub(super) fn damaged(table: &str, number: i64) -> Error {
     Error::Damaged { path: super::schema::FILE.to_owned(), what: format!("row {number} of {table} fails its checksum") }
 }
 

@@ -103,10 +103,29 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
+/// How readers come to the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Access {
+    /// As SQLite wants it: a reader of a WAL database has to be able to make the shared memory file.
+    #[default]
+    Usual,
+    /// The folder cannot be written: what is beside the file is used as it is.
+    ReadOnly,
+    /// There is nothing beside it either. Nobody may write then.
+    Immutable,
+}
+
 /// Opens a connection that can only read.
-pub(super) fn open_reader(path: &Path) -> Result<Connection, Error> {
-    // Read-write without create: a reader of a WAL database has to be able to make the shared memory file.
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+pub(super) fn open_reader(path: &Path, access: Access) -> Result<Connection, Error> {
+    let connection = match access {
+        Access::Usual => open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?,
+        Access::ReadOnly => open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        Access::Immutable => {
+            let name = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+            let uri = format!("file:{name}?immutable=1");
+            open(Path::new(&uri), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?
+        }
+    };
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }
@@ -122,6 +141,21 @@ pub(super) fn expect_version(connection: &Connection, path: &Path) -> Result<(),
     }
 }
 
+/// How a catalog can be read whose folder cannot be written; `None` where it cannot be read either.
+pub(super) fn find_access(path: &Path) -> Option<Access> {
+    let reads = |access: &Access| {
+        let version = open_reader(path, *access).and_then(|connection| version(&connection));
+        version.is_ok_and(|version| version == VERSION)
+    };
+    let log_is_empty = std::fs::metadata(&super::load::beside(path)[0]).map_or(true, |log| log.len() == 0);
+    let immutable = log_is_empty.then_some(Access::Immutable);
+    [Access::ReadOnly].into_iter().chain(immutable).find(reads)
+}
+
+fn version(connection: &Connection) -> Result<i64, Error> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
 fn open(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(Duration::from_secs(5))?;
@@ -131,7 +165,7 @@ fn open(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
 }
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let found = version(connection)?;
     if found > VERSION {
         return Err(Error::Newer { path: path.display().to_string(), found, known: VERSION });
     }

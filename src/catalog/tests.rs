@@ -9,25 +9,25 @@ use crate::diagnostic::Code;
 use crate::entry::{Document, Format, Kind, Material, Status};
 
 /// 2026-11-24 08:00 UTC.
-const START: i64 = 1_795_507_200;
-const DAY: i64 = 86_400;
+pub(super) const START: i64 = 1_795_507_200;
+pub(super) const DAY: i64 = 86_400;
 
 /// What a test file says.
 #[derive(Clone)]
-struct Text {
-    title: &'static str,
-    date: Option<i64>,
-    updated: Option<i64>,
-    body: String,
-    tags: Vec<&'static str>,
-    id: Option<&'static str>,
-    draft: bool,
-    expires: Option<i64>,
+pub(super) struct Text {
+    pub(super) title: &'static str,
+    pub(super) date: Option<i64>,
+    pub(super) updated: Option<i64>,
+    pub(super) body: String,
+    pub(super) tags: Vec<&'static str>,
+    pub(super) id: Option<&'static str>,
+    pub(super) draft: bool,
+    pub(super) expires: Option<i64>,
     /// When the file came to be, by its inode.
-    changed: i64,
+    pub(super) changed: i64,
 }
 
-fn text(title: &'static str, date: i64) -> Text {
+pub(super) fn text(title: &'static str, date: i64) -> Text {
     Text {
         title,
         date: Some(date),
@@ -79,7 +79,7 @@ impl Text {
         format!("{}{rest:?}", self.body).into_bytes()
     }
 
-    fn seen(&self, path: &str, inode: u64) -> Change {
+    pub(super) fn seen(&self, path: &str, inode: u64) -> Change {
         let bytes = self.bytes();
         Change::Seen(Box::new(SeenFile {
             path: path.to_owned(),
@@ -92,7 +92,7 @@ impl Text {
     }
 }
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings {
         namespace: Namespace::new(None),
         site_id: None,
@@ -707,4 +707,49 @@ fn a_catalog_of_another_inbox_is_refused() {
     assert!(matches!(refused, Err(Error::Refused(text)) if text.contains("--accept-empty")));
     desk.catalog.adopt(&inbox("/two"), false, &|path| path == "a.md").expect("it moved");
     desk.catalog.adopt(&inbox("/three"), true, &|_| false).expect("as asked");
+}
+
+#[test]
+fn nothing_is_withdrawn_before_the_inbox_was_looked_through() {
+    let mut desk = Desk::loaded(&[("a.md", text("A", START - DAY)), ("b.md", text("B", START - DAY))]);
+    desk.remove("a.md");
+    desk.apply(vec![Change::Away]);
+    desk.pass(7200);
+    assert_eq!(desk.feed("all").len(), 2);
+    // Looked through: there is time to read what was found, and what was not found is withdrawn after it.
+    desk.apply(vec![Change::There]);
+    desk.pass(59);
+    assert_eq!(desk.feed("all").len(), 2);
+    desk.pass(2);
+    assert_eq!(desk.titles("all"), ["B"]);
+}
+
+#[test]
+fn an_article_whose_time_came_while_its_file_was_away_comes_with_the_file() {
+    let mut desk = Desk::new();
+    let due = text("Due", START + 100);
+    desk.write("due.md", &due);
+    desk.remove("due.md");
+    desk.pass(200);
+    assert!(desk.feed("all").is_empty());
+    desk.write("due.md", &due);
+    assert_eq!(desk.titles("all"), ["Due"]);
+    assert!(desk.codes().is_empty(), "{:?}", desk.codes());
+}
+
+#[test]
+fn a_file_that_is_gone_and_not_missed_yet_gives_its_article_away() {
+    let mut desk = Desk::loaded(&[("a.md", text("A", START - DAY))]);
+    let id = desk.one().id;
+    let edited = Text {
+        body: "Another text, and one that is long enough to be told from the one before.".to_owned(),
+        ..text("A", START - DAY)
+    };
+    // Moved and edited before anybody looked: without a look at the inbox it would be another article's double.
+    desk.catalog.look_with(Box::new(|path| (path == "a.md").then_some(None)));
+    desk.write("b.md", &edited);
+    assert_eq!(desk.one().id, id);
+    desk.remove("a.md");
+    desk.pass(7200);
+    assert_eq!(desk.one().id, id);
 }

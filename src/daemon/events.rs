@@ -1,7 +1,7 @@
 //! The one event loop: takes what the watch, the scanner, the readers, the writer and the signals say, asks the plan,
 //! and does what it answers. It never waits for any of them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
@@ -17,7 +17,7 @@ use super::start::{self, Opened};
 use super::watch::Hint;
 use super::writer::Beat;
 use super::{Failure, Ready, Reload, Setup, Shared, mirror, systemd};
-use crate::catalog::{self, Change, Error};
+use crate::catalog::{self, Change, Cure};
 use crate::rendition::Renditions;
 
 /// How often the inbox's root is looked at, and all else that has no event.
@@ -60,7 +60,11 @@ pub(super) enum Message {
     /// By the writer: the inbox is this catalog's, or not.
     Adopted(Result<(), String>),
     /// By the writer: the first catalog is in place.
-    Loaded(Result<Opened, Error>),
+    Loaded(Result<Opened, Failure>),
+    /// By the writer: the catalog is damaged and about to be mended.
+    Mending(String),
+    /// By the writer: what helped.
+    Mended(Cure),
     /// By the mirror: all documents are files, or why not.
     Published(Result<(), String>),
     /// SIGTERM or SIGINT.
@@ -85,6 +89,8 @@ pub(super) struct Loop {
     pub(super) http: String,
     pub(super) admin: Option<String>,
     pub(super) renditions: Option<Arc<Renditions>>,
+    /// There was no catalog at the start: until the first one is made there is nothing to fall back on.
+    pub(super) cold: bool,
     pub(super) clockwork: Clockwork,
     /// Waits for the catalog.
     pub(super) mirror: Option<mirror::Unstarted>,
@@ -103,6 +109,8 @@ pub(super) struct Clockwork {
     adopting: bool,
     /// `--accept-empty` waits for the first scan.
     accept_empty: bool,
+    /// The catalog was told that the inbox cannot be looked at, or was not yet.
+    told_away: bool,
     /// Files that the first catalog has taken.
     loaded: u64,
     /// Of them, those that were told last.
@@ -117,7 +125,7 @@ pub(super) struct Clockwork {
 impl Clockwork {
     /// Nothing has happened yet.
     pub(super) fn new(gone: bool, accept_empty: bool) -> Clockwork {
-        Clockwork { gone, accept_empty, ..Clockwork::default() }
+        Clockwork { gone, accept_empty, told_away: true, ..Clockwork::default() }
     }
 }
 
@@ -170,6 +178,7 @@ impl Loop {
         match message {
             Message::Hint(hint) => self.hinted(hint)?,
             Message::Say(Say::Events(events)) => events.into_iter().for_each(|event| self.feed(event)),
+            Message::Say(Say::Closed(folders)) => self.closed(&folders),
             Message::Say(Say::Scanned(report)) => self.scanned(report)?,
             Message::Done(paths) => {
                 if self.renditions.is_none() {
@@ -195,12 +204,36 @@ impl Loop {
             Message::Published(Err(why)) => self.wellbeing.ails(Ailment::Publish, why),
             Message::Loaded(loaded) => {
                 self.opened(loaded?)?;
+                if !std::mem::take(&mut self.cold) {
+                    // Of a damaged catalog: what it holds of the inbox is older than the first scan.
+                    self.feed(Event::Wanted(Cause::Timer));
+                }
                 self.feed(Event::Loaded);
             }
+            Message::Mending(what) => {
+                self.wellbeing.ails(Ailment::Damage, format!("the catalog is being mended: {what}"));
+            }
+            Message::Mended(cure) => self.mended(&cure),
             Message::Reload => self.reload(),
             Message::Stop => {}
         }
         Ok(())
+    }
+
+    fn mended(&mut self, cure: &Cure) {
+        match cure {
+            Cure::Sound => tracing::info!("the catalog is sound"),
+            Cure::Mended { indexes, rows } => tracing::warn!(indexes, rows, "the catalog was mended in its place"),
+            Cure::Rebuilt(aside) => {
+                tracing::warn!(aside = %aside.display(), "the catalog was made anew; the damaged file is kept");
+                if let Some(Ok(counts)) = self.shared.readers.get().map(|readers| readers.read(|r| r.counts())) {
+                    self.clockwork.articles = counts.articles;
+                }
+                self.feed(Event::Wanted(Cause::Timer));
+            }
+        }
+        self.wellbeing.heals(Ailment::Damage);
+        self.wellbeing.heals(Ailment::Catalog);
     }
 
     /// There is a catalog: from now on requests are answered.
@@ -219,6 +252,8 @@ impl Loop {
         self.clockwork.articles = counts.articles;
         self.wellbeing.ready(format!("{} articles", counts.articles));
         if let Some(ready) = self.ready.take() {
+            let inbox = self.shared.inbox.path();
+            tracing::info!("{}", start::welcome(&self.http, self.admin.as_deref(), inbox, &counts));
             ready(&start::ready_line(&self.http, self.admin.as_deref(), &counts));
         }
         Ok(())
@@ -305,7 +340,7 @@ impl Loop {
             None => rescan,
         };
         if let Some(why) = report.failed {
-            if self.renditions.is_none() {
+            if self.cold {
                 return Err(Failure::Start(why));
             }
             if !self.clockwork.gone {
@@ -316,23 +351,24 @@ impl Loop {
             tracing::debug!(files = report.files, took = ?report.took, "scanned");
             self.wellbeing.heals(Ailment::Scan);
             self.wellbeing.success(self.shared.clock.now().wall);
-            match report.unreadable.as_slice() {
-                [] => self.wellbeing.heals(Ailment::Folders),
-                [first, ..] => {
-                    let count = report.unreadable.len();
-                    let name = if first.is_empty() { "the inbox itself" } else { first };
-                    self.wellbeing
-                        .ails(Ailment::Folders, format!("folders of the inbox cannot be read ({count}): {name}"));
-                }
-            }
-            if std::mem::take(&mut self.clockwork.accept_empty) && self.renditions.is_some() {
+            if std::mem::take(&mut self.clockwork.accept_empty) && !self.cold {
                 // All that is missing was told before, in the lane that goes first.
                 self.shared.lanes.push_at_once(Lane::Bulk, Item { change: Change::AcceptMissing, since: now });
+            }
+            if self.renditions.is_some() && !self.clockwork.gone && std::mem::take(&mut self.clockwork.told_away) {
+                self.shared.lanes.push_at_once(Lane::Bulk, Item { change: Change::There, since: now });
             }
         }
         self.clockwork.scan = Some(now + pause);
         self.feed(Event::Scanned);
         Ok(())
+    }
+
+    fn closed(&mut self, folders: &BTreeSet<String>) {
+        let Some(first) = folders.first() else { return self.wellbeing.heals(Ailment::Folders) };
+        let name = if first.is_empty() { "the inbox itself" } else { first };
+        let count = folders.len();
+        self.wellbeing.ails(Ailment::Folders, format!("folders of the inbox cannot be read ({count}): {name}"));
     }
 
     fn every_second(&mut self, now: Duration) -> Result<(), Failure> {
@@ -377,7 +413,7 @@ impl Loop {
         match self.shared.inbox.open() {
             Err(error) => {
                 let why = format!("the inbox {path} cannot be read ({error}): the last good feeds are served");
-                if self.renditions.is_none() {
+                if self.cold {
                     return Err(Failure::Start(format!("the inbox {path} went away while it was read: {error}")));
                 }
                 self.lose_root(why);
@@ -386,7 +422,7 @@ impl Loop {
                 if self.shared.place() == Some(root.place) && !self.clockwork.gone || self.clockwork.adopting {
                     return Ok(());
                 }
-                if self.renditions.is_none() {
+                if self.cold {
                     return Err(Failure::Start(format!("the inbox {path} was replaced while it was read")));
                 }
                 // Another folder stands there, or another file system is mounted: the catalog decides what that means
@@ -404,6 +440,9 @@ impl Loop {
     fn lose_root(&mut self, why: String) {
         if !std::mem::replace(&mut self.clockwork.gone, true) {
             self.wellbeing.ails(Ailment::Inbox, why);
+            self.clockwork.told_away = true;
+            let since = self.shared.clock.steady();
+            self.shared.lanes.push_at_once(Lane::Fresh, Item { change: Change::Away, since });
             self.feed(Event::RootGone);
         }
     }

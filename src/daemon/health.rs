@@ -23,6 +23,8 @@ pub(super) enum Ailment {
     Scan,
     /// Files of `publish.disk` cannot be written.
     Publish,
+    /// The catalog is damaged and being mended.
+    Damage,
 }
 
 /// The present state, as the server shows it.

@@ -31,7 +31,7 @@ impl Item {
         match &self.change {
             Change::Seen(file) => &file.path,
             Change::Unreadable { path, .. } | Change::Missing { path } => path,
-            Change::AcceptMissing | Change::Due => "",
+            Change::AcceptMissing | Change::Away | Change::There | Change::Due => "",
         }
     }
 

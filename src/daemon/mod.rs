@@ -15,6 +15,7 @@ mod hints;
 mod inbox;
 mod lanes;
 mod mirror;
+mod originals;
 mod plan;
 mod publish;
 mod read;

@@ -41,8 +41,6 @@ pub(super) enum Request {
 /// How a scan went.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    /// Folders that could not be read.
-    pub(super) unreadable: Vec<String>,
     /// Whether the whole inbox must be polled; why.
     pub(super) polled: Option<String>,
     /// How long it took.
@@ -63,6 +61,9 @@ pub(super) struct Scanner<Tell, Watched> {
     polled: Option<String>,
     /// Folders that could not be watched.
     unwatched: BTreeSet<String>,
+    /// Folders that could not be read when they were last looked at, and those of them that were told.
+    closed: BTreeSet<String>,
+    closed_told: BTreeSet<String>,
     limit_told: bool,
 }
 
@@ -71,6 +72,8 @@ pub(super) struct Scanner<Tell, Watched> {
 pub(super) enum Say {
     /// What it found.
     Events(Vec<Event>),
+    /// Which folders cannot be read, when that changed.
+    Closed(BTreeSet<String>),
     /// How a scan went.
     Scanned(Report),
 }
@@ -103,6 +106,8 @@ where
             watch: None,
             polled: None,
             unwatched: BTreeSet::new(),
+            closed: BTreeSet::new(),
+            closed_told: BTreeSet::new(),
             limit_told: false,
         }
     }
@@ -170,12 +175,12 @@ where
             self.choose(&root);
         }
         self.unwatched.clear();
-        let mut kept_back = Vec::new();
+        let (mut kept_back, mut unreadable) = (Vec::new(), Vec::new());
         let mut there = HashSet::new();
         let mut folders = vec![String::new()];
         while let Some(folder) = folders.pop() {
             self.answer_waiting()?;
-            let Some(listing) = self.visit(&root, &folder, &mut report.unreadable, &mut kept_back, Age::Young)? else {
+            let Some(listing) = self.visit(&root, &folder, &mut unreadable, &mut kept_back, Age::Young)? else {
                 continue;
             };
             report.files += listing.files.len() as u64;
@@ -186,7 +191,8 @@ where
                 self.tell_found(&mut kept_back);
             }
         }
-        self.miss_folders("", &there, &report.unreadable)?;
+        self.miss_folders("", &there, &unreadable)?;
+        self.tell_closed("", unreadable);
         self.shared.excluded().retain(|folder| there.contains(folder));
         self.tell_found(&mut kept_back);
         Ok(())
@@ -205,6 +211,7 @@ where
             }
         }
         self.miss_folders(top, &there, &unreadable)?;
+        self.tell_closed(top, unreadable);
         self.shared.excluded().retain(|folder| !is_below(folder, top) || there.contains(folder));
         self.tell_found(&mut found);
         Ok(())
@@ -243,6 +250,16 @@ where
             Event::Found(path, seen, age)
         }));
         Ok(Some(listing))
+    }
+
+    /// Tells which folders cannot be read, if that changed: at and below `top` they are these.
+    fn tell_closed(&mut self, top: &str, unreadable: Vec<String>) {
+        self.closed.retain(|folder| !is_below(folder, top));
+        self.closed.extend(unreadable);
+        if self.closed != self.closed_told {
+            self.closed_told.clone_from(&self.closed);
+            (self.tell)(Say::Closed(self.closed.clone()));
+        }
     }
 
     fn miss_folders(&self, top: &str, there: &HashSet<String>, unreadable: &[String]) -> Result<(), Stop> {
@@ -334,8 +351,9 @@ where
             return;
         }
         let Ok(root) = self.open() else { return };
-        let (mut unreadable, mut found) = (Vec::new(), Vec::new());
+        let mut found = Vec::new();
         for folder in std::mem::take(&mut self.unwatched) {
+            let mut unreadable = Vec::new();
             match self.visit(&root, &folder, &mut unreadable, &mut found, Age::Young) {
                 Ok(Some(listing)) => {
                     // A folder that could be watched tells of its own folders; this one does not.
@@ -347,6 +365,7 @@ where
                 Ok(None) | Err(Stop::Asked) => {}
                 Err(Stop::Failed(why)) => tracing::warn!(folder, why, "a folder could not be looked at"),
             }
+            self.tell_closed(&folder, unreadable);
         }
         self.tell_found(&mut found);
     }

@@ -18,13 +18,14 @@ use super::events::{Clockwork, Loop, Message};
 use super::folder::Folder;
 use super::health::{Ailment, Wellbeing};
 use super::inbox::Look;
-use super::lanes::Lanes;
+use super::lanes::{Item, Lanes};
 use super::mirror::Unstarted;
-use super::plan::{End, State as Plan};
+use super::originals::Inbox;
+use super::plan::{End, Lane, State as Plan};
 use super::scanner::{Request, Scanner};
 use super::writer::{Beat, Said, Writer, chain};
 use super::{Failure, Ready, Reload, Setup, Shared, read, systemd};
-use crate::catalog::{self, Catalog, Change, Counts, Error, Holder, Lock, Readers};
+use crate::catalog::{self, Catalog, Change, Counts, Holder, Lock, Readers};
 use crate::feed::Renderer;
 use crate::metrics::Metrics;
 use crate::rendition::Renditions;
@@ -52,7 +53,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         .map_err(|error| Failure::Start(format!("cannot start the threads that serve: {error}")))?;
     let bound = runtime.block_on(Bound::bind(&setup.server)).map_err(|error| Failure::Start(chain(&error)))?;
     let (http, admin) = (bound.http(), bound.admin());
-    lock.publish(&Holder { pid: std::process::id(), http: Some(http.clone()), admin: admin.clone() })?;
+    lock.publish(&Holder { pid: std::process::id(), http: Some(http.clone()), admin: admin.clone() });
     if !setup.base_url_given {
         setup.feed.base_url = base_url(&http);
     }
@@ -85,16 +86,20 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         let _ = when_shut_down.await;
     }));
     let beat = Arc::new(Beat::default());
-    let loading = catalog.is_none();
-    let (opened, catalog) = match catalog {
-        Some(catalog) => (Some(open(&catalog, &setup, &metrics)), Some(catalog)),
-        None => (None, None),
+    let cold = matches!(catalog, Found::Nothing);
+    if !cold {
+        // What comes first: nothing that an earlier process missed is withdrawn before this one has looked.
+        shared.lanes.push_at_once(Lane::Fresh, Item { change: Change::Away, since: shared.clock.steady() });
+    }
+    let opened = match &catalog {
+        Found::Good(catalog) => Some(open(catalog, &setup, &metrics)),
+        Found::Nothing | Found::Damaged => None,
     };
     let (scanner, requests) = mpsc::channel();
     let threads = Threads {
         writer: {
             let opened = opened.as_ref().map(|opened| Arc::clone(&opened.renditions));
-            start_writer(catalog.zip(opened), &setup, &shared, &metrics, &beat, tell.clone())
+            start_writer(catalog, opened, &setup, &shared, &metrics, &beat, tell.clone())
         },
         others: start_readers(&shared, &tell),
         shared: Arc::clone(&shared),
@@ -112,7 +117,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
     };
 
     let mut events = Loop {
-        plan: Plan::new(setup.daemon.settle, loading),
+        plan: Plan::new(setup.daemon.settle, cold),
         clockwork: Clockwork::new(inbox.is_err(), setup.daemon.accept_empty),
         shared,
         messages,
@@ -127,10 +132,14 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         renditions: None,
         mirror,
         mirroring: None,
+        cold,
     };
     drop(inbox);
     let ended = match opened {
-        Some(opened) => events.opened(opened),
+        Some(opened) => {
+            check_behind(&opened.readers);
+            events.opened(opened)
+        }
         None => Ok(()),
     };
     let ended = ended.and_then(|()| events.run());
@@ -161,33 +170,59 @@ fn unstarted_mirror(setup: &Setup, shared: &Shared, tell: &Sender<Message>) -> R
     Ok(Some(Unstarted { folder, told: Arc::clone(told), say }))
 }
 
-/// Opens the catalog and sees that it belongs to the inbox; `None` where there is none yet.
-fn open_catalog(
-    setup: &Setup,
-    shared: &Shared,
-    inbox_error: Option<&std::io::Error>,
-) -> Result<Option<Catalog>, Failure> {
-    let missing = |error: &std::io::Error| {
-        let path = shared.inbox.path().display();
-        Failure::Start(format!(
-            "the inbox {path} cannot be read: {error}; make the folder, or name another one with --inbox"
-        ))
-    };
+/// What a state folder holds.
+enum Found {
+    /// A catalog that can be shown at once.
+    Good(Box<Catalog>),
+    /// One that must be made anew of what is left of it, and of the inbox.
+    Damaged,
+    /// None yet.
+    Nothing,
+}
+
+/// Opens the catalog and sees that it belongs to the inbox.
+fn open_catalog(setup: &Setup, shared: &Shared, inbox_error: Option<&std::io::Error>) -> Result<Found, Failure> {
     let state = &setup.daemon.state;
     if !Catalog::exists(state) {
-        return inbox_error.map_or(Ok(None), |error| Err(missing(error)));
+        return inbox_error.map_or(Ok(Found::Nothing), |error| Err(no_inbox(shared, error)));
     }
-    let mut catalog = Catalog::open(state, setup.catalog.clone())?;
-    match inbox_error {
-        Some(error) => {
-            let counts = catalog.readers().read(|reader| reader.counts())?;
-            if counts.articles == 0 && counts.held == 0 {
-                return Err(missing(error));
-            }
+    let opened = Catalog::open(state, setup.catalog.clone()).map_err(Failure::from).and_then(|mut catalog| {
+        match inbox_error {
+            Some(error) => refuse_empty(&catalog, shared, error)?,
+            None => adopt(&mut catalog, shared, setup.daemon.accept_empty)?,
         }
-        None => adopt(&mut catalog, shared, setup.daemon.accept_empty)?,
+        Ok(catalog)
+    });
+    match opened {
+        Ok(catalog) => Ok(Found::Good(Box::new(catalog))),
+        Err(Failure::Catalog(error)) if error.is_damage() => {
+            tracing::warn!("{}: it is made anew of what is left of it, and of the inbox", chain(&error));
+            Ok(Found::Damaged)
+        }
+        Err(failure) => Err(failure),
     }
-    Ok(Some(catalog))
+}
+
+/// Without an inbox there must be something to show.
+fn refuse_empty(catalog: &Catalog, shared: &Shared, error: &std::io::Error) -> Result<(), Failure> {
+    let counts = catalog.readers().read(|reader| reader.counts())?;
+    if counts.articles == 0 && counts.held == 0 { Err(no_inbox(shared, error)) } else { Ok(()) }
+}
+
+fn no_inbox(shared: &Shared, error: &std::io::Error) -> Failure {
+    let path = shared.inbox.path().display();
+    Failure::Start(format!(
+        "the inbox {path} cannot be read: {error}; make the folder, or name another one with --inbox"
+    ))
+}
+
+/// Looks through the whole catalog while it is served; what is found is mended by the writer.
+fn check_behind(readers: &Readers) {
+    let readers = readers.clone();
+    spawn("check", move || match readers.check() {
+        Ok(()) => tracing::debug!("the catalog was checked"),
+        Err(error) => tracing::debug!(error = chain(&error), "the catalog was checked"),
+    });
 }
 
 /// Tells the catalog which inbox it is of.
@@ -208,9 +243,10 @@ fn open(catalog: &Catalog, setup: &Setup, metrics: &Arc<Metrics>) -> Opened {
     Opened { readers, renditions: Arc::new(renditions) }
 }
 
-/// Starts the writer: with a catalog, or to make the first one of what comes through the lanes.
+/// Starts the writer: with a catalog, or to make one.
 fn start_writer(
-    ready: Option<(Catalog, Arc<Renditions>)>,
+    found: Found,
+    opened: Option<Arc<Renditions>>,
     setup: &Setup,
     shared: &Arc<Shared>,
     metrics: &Arc<Metrics>,
@@ -219,28 +255,53 @@ fn start_writer(
 ) -> JoinHandle<()> {
     let (setup, shared, metrics, beat) = (setup.clone(), Arc::clone(shared), Arc::clone(metrics), Arc::clone(beat));
     spawn("write", move || {
-        let (record, renditions) = match ready {
-            Some(ready) => ready,
-            None => match load(&setup, &shared, &tell) {
-                Ok(catalog) => {
-                    let opened = open(&catalog, &setup, &metrics);
-                    let renditions = Arc::clone(&opened.renditions);
-                    let _ = tell.send(Message::Loaded(Ok(opened)));
-                    (catalog, renditions)
-                }
-                Err(error) => return drop(tell.send(Message::Loaded(Err(error)))),
-            },
+        let made = match found {
+            Found::Good(catalog) => Ok(*catalog),
+            Found::Damaged => rebuild(&setup, &shared),
+            Found::Nothing => load(&setup, &shared, &tell),
         };
-        let (lanes, clock) = (Arc::clone(&shared.lanes), Arc::clone(&shared.clock));
-        let holds = {
+        let mut record = match made {
+            Ok(catalog) => catalog,
+            Err(error) => return drop(tell.send(Message::Loaded(Err(error)))),
+        };
+        record.look_with({
             let shared = Arc::clone(&shared);
-            Box::new(move |path: &str| {
-                shared.inbox.open().is_ok_and(|root| matches!(root.look(path), Ok(Look::File(_))))
-            })
-        };
+            Box::new(move |path: &str| stands_at(&shared, path))
+        });
+        let renditions = opened.unwrap_or_else(|| {
+            let opened = open(&record, &setup, &metrics);
+            let renditions = Arc::clone(&opened.renditions);
+            let _ = tell.send(Message::Loaded(Ok(opened)));
+            renditions
+        });
+        let (lanes, clock) = (Arc::clone(&shared.lanes), Arc::clone(&shared.clock));
+        let (inbox, originals) = (Inbox(Arc::clone(&shared)), Box::new(Inbox(Arc::clone(&shared))));
+        let holds = Box::new(move |path: &str| inbox.holds(path));
         let say = move |said| tell_committed(said, &renditions, &metrics, &shared, &tell);
-        Writer { record, lanes, clock, beat, holds, say }.run();
+        Writer { record, lanes, clock, beat, holds, originals, damage: None, say }.run();
     })
+}
+
+/// Makes a catalog anew of what is left of a damaged one, and of the inbox.
+fn rebuild(setup: &Setup, shared: &Arc<Shared>) -> Result<Catalog, Failure> {
+    let originals = Inbox(Arc::clone(shared));
+    let mut catalog = Catalog::rebuild(&setup.daemon.state, setup.catalog.clone(), shared.clock.now(), &originals)?;
+    match shared.inbox.open() {
+        Ok(_) => adopt(&mut catalog, shared, setup.daemon.accept_empty)?,
+        Err(error) => refuse_empty(&catalog, shared, &error)?,
+    }
+    Ok(catalog)
+}
+
+/// See [`catalog::Look`].
+fn stands_at(shared: &Shared, path: &str) -> Option<Option<u64>> {
+    match shared.open_inbox().ok()?.look(path) {
+        Ok(Look::File(seen)) => Some(Some(seen.inode)),
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            Some(None)
+        }
+        _ => None,
+    }
 }
 
 /// On the writer's thread, after the commit: first what readers see is made new, then it is told.
@@ -273,6 +334,14 @@ fn tell_committed(said: Said, renditions: &Renditions, metrics: &Metrics, shared
             (paths, End::Failed)
         }
         Said::Adopted(adopted) => return drop(tell.send(Message::Adopted(adopted))),
+        Said::Mending(what) => return drop(tell.send(Message::Mending(what))),
+        Said::Mended(cure) => {
+            renditions.renewed();
+            if let Some(mirror) = &shared.mirror {
+                mirror.all();
+            }
+            return drop(tell.send(Message::Mended(cure)));
+        }
     };
     let done: Vec<(String, End)> = paths.into_iter().filter(|path| !path.is_empty()).map(|path| (path, end)).collect();
     if !done.is_empty() {
@@ -281,7 +350,7 @@ fn tell_committed(said: Said, renditions: &Renditions, metrics: &Metrics, shared
 }
 
 /// Makes the first catalog of what comes through the lanes.
-fn load(setup: &Setup, shared: &Shared, tell: &Sender<Message>) -> Result<Catalog, Error> {
+fn load(setup: &Setup, shared: &Shared, tell: &Sender<Message>) -> Result<Catalog, Failure> {
     let mut taken = Vec::new();
     let mut files = from_lanes(&shared.lanes, |path, last| {
         taken.push((path, End::Accepted));
@@ -291,7 +360,7 @@ fn load(setup: &Setup, shared: &Shared, tell: &Sender<Message>) -> Result<Catalo
     });
     let mut catalog = Catalog::load(&setup.daemon.state, setup.catalog.clone(), shared.clock.now(), &mut files)?;
     match adopt(&mut catalog, shared, true) {
-        Err(Failure::Catalog(error)) => Err(error),
+        Err(Failure::Catalog(error)) => Err(error.into()),
         // The inbox went away in this very moment: the loop sees that.
         Ok(()) | Err(Failure::Start(_)) => Ok(catalog),
     }
@@ -419,6 +488,18 @@ pub(super) fn base_url(bound: &str) -> String {
     }
 }
 
+/// The line for the log: what is served from where, and where to look.
+pub(super) fn welcome(http: &str, admin: Option<&str>, inbox: &Path, counts: &Counts) -> String {
+    let Counts { articles, feeds, problems, held } = counts;
+    let problems = match (problems, admin) {
+        (0, _) => "no file has a problem".to_owned(),
+        (some, Some(admin)) => format!("files with problems: {some}, see /problems at {admin}"),
+        (some, None) => format!("files with problems: {some}, see feedmill check"),
+    };
+    let inbox = inbox.display();
+    format!("ready at {http}: {articles} articles of {inbox} in {feeds} feeds, files held: {held}; {problems}")
+}
+
 /// The line for stdout.
 pub(super) fn ready_line(http: &str, admin: Option<&str>, counts: &Counts) -> String {
     let address = |bound: &str| if bound.starts_with("unix:") { bound.to_owned() } else { format!("http://{bound}/") };
@@ -451,6 +532,18 @@ mod tests {
             ready_line("unix:/run/f.sock", None, &counts),
             "ready unix:/run/f.sock admin off articles=1 feeds=8 problems=1"
         );
+    }
+
+    #[test]
+    fn the_log_says_where_to_look() {
+        let counts = Counts { articles: 2, feeds: 8, problems: 1, held: 0 };
+        let said = welcome("127.0.0.1:80", Some("127.0.0.1:81"), Path::new("in"), &counts);
+        assert_eq!(
+            said,
+            "ready at 127.0.0.1:80: 2 articles of in in 8 feeds, files held: 0; files with problems: 1, see /problems \
+             at 127.0.0.1:81"
+        );
+        assert!(welcome("x", None, Path::new("in"), &counts).ends_with("see feedmill check"));
     }
 
     #[test]

@@ -29,7 +29,13 @@ const BATCH: usize = 256;
 pub(super) fn up_to_date(setup: &Setup, shared: &Shared) -> Result<Catalog, Failure> {
     let state = &setup.daemon.state;
     let mut catalog = match Catalog::exists(state) {
-        true => Some(Catalog::open(state, setup.catalog.clone())?),
+        true => Some(match Catalog::open(state, setup.catalog.clone()) {
+            Err(error) if error.is_damage() => {
+                let now = shared.clock.now();
+                Catalog::rebuild(state, setup.catalog.clone(), now, &super::originals::Inbox(shared))?
+            }
+            opened => opened?,
+        }),
         false => None,
     };
     if let Some(catalog) = &mut catalog {

@@ -13,7 +13,7 @@ use super::clock::Clock;
 use super::lanes::{Item, Lanes, Settings, Work};
 use super::plan::Lane;
 use crate::article::Timestamp;
-use crate::catalog::{self, Catalog, Change, Delta, Error, Inbox, Now};
+use crate::catalog::{self, Catalog, Change, Cure, Delta, Error, Inbox, Now, Originals};
 use crate::feed;
 
 /// How long a transaction may take.
@@ -48,6 +48,10 @@ pub(super) trait Record: Send {
     fn checkpoint(&mut self) -> Result<u64, Error>;
     /// See [`Catalog::next_due`].
     fn next_due(&self) -> Option<Timestamp>;
+    /// See [`Catalog::take_damage`].
+    fn take_damage(&self) -> Option<String>;
+    /// See [`Catalog::mend`].
+    fn mend(&mut self, now: Now, originals: &dyn Originals) -> Result<Cure, Error>;
 }
 
 impl Record for Catalog {
@@ -77,6 +81,14 @@ impl Record for Catalog {
 
     fn next_due(&self) -> Option<Timestamp> {
         Catalog::next_due(self)
+    }
+
+    fn take_damage(&self) -> Option<String> {
+        Catalog::take_damage(self)
+    }
+
+    fn mend(&mut self, now: Now, originals: &dyn Originals) -> Result<Cure, Error> {
+        Catalog::mend(self, now, originals)
     }
 }
 
@@ -108,6 +120,10 @@ pub(super) enum Said {
         /// Why, in words.
         why: String,
     },
+    /// The catalog is damaged and about to be mended; what was found.
+    Mending(String),
+    /// What helped.
+    Mended(Cure),
 }
 
 /// When the writer last made a round, for the watchdog.
@@ -134,6 +150,10 @@ pub(super) struct Writer<R, Say> {
     pub(super) beat: Arc<Beat>,
     /// Whether a file stands at a path of the inbox.
     pub(super) holds: Box<dyn Fn(&str) -> bool + Send>,
+    /// The inbox, for texts that the catalog lost.
+    pub(super) originals: Box<dyn Originals + Send>,
+    /// What was found damaged and is not mended yet.
+    pub(super) damage: Option<String>,
     pub(super) say: Say,
 }
 
@@ -183,6 +203,10 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
             if failures > 0 && self.pause(failures) {
                 return;
             }
+            if self.mend().is_err() {
+                failures += 1;
+                continue;
+            }
             let limit = (WORK.as_nanos() / cost.as_nanos().max(1)).clamp(1, FILES as u128) as usize;
             let idle = if since_checkpoint > 0 { IDLE } else { SLICE };
             let tried = due_tried.is_some_and(|at| at.elapsed() < DUE_AGAIN);
@@ -197,7 +221,14 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
                 Work::Stop => return,
                 Work::Changes(lane, items) => (lane, items),
                 Work::Adopt(inbox) => {
-                    let adopted = self.record.adopt(&inbox, &self.holds).map_err(|error| chain(&error));
+                    let adopted = match self.record.adopt(&inbox, &self.holds) {
+                        Err(error) if error.is_damage() => {
+                            self.damage = Some(error.to_string());
+                            self.lanes.adopt(inbox);
+                            continue;
+                        }
+                        adopted => adopted.map_err(|error| chain(&error)),
+                    };
                     (self.say)(Said::Adopted(adopted));
                     continue;
                 }
@@ -269,7 +300,7 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
                 Ok(delta)
             }
             Err(error) => {
-                (self.say)(Said::Failed { paths, why: chain(&error) });
+                self.failed(paths, &error);
                 Err(())
             }
         }
@@ -283,7 +314,7 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
             }
             Err(error) => {
                 self.lanes.reconfigure_again(settings);
-                (self.say)(Said::Failed { paths: Vec::new(), why: chain(&error) });
+                self.failed(Vec::new(), &error);
                 Err(())
             }
         }
@@ -298,6 +329,32 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
                 Ok(true)
             }
             Err(error) => {
+                self.failed(Vec::new(), &error);
+                Err(())
+            }
+        }
+    }
+
+    fn failed(&mut self, paths: Vec<String>, error: &Error) {
+        if error.is_damage() {
+            self.damage = Some(error.to_string());
+        }
+        (self.say)(Said::Failed { paths, why: chain(error) });
+    }
+
+    /// Mends what the writer or a reader found damaged.
+    fn mend(&mut self) -> Result<(), ()> {
+        let Some(what) = self.damage.take().or_else(|| self.record.take_damage()) else { return Ok(()) };
+        (self.say)(Said::Mending(what.clone()));
+        match self.record.mend(self.clock.now(), &*self.originals) {
+            Ok(cure) => {
+                // What readers found meanwhile was most likely the same.
+                let _ = self.record.take_damage();
+                (self.say)(Said::Mended(cure));
+                Ok(())
+            }
+            Err(error) => {
+                self.damage = Some(what);
                 (self.say)(Said::Failed { paths: Vec::new(), why: chain(&error) });
                 Err(())
             }

@@ -6,12 +6,14 @@
 //! began. A slow reader can thus store what it likes: a stale head is never taken for a fresh one.
 
 use std::hash::{BuildHasher, Hash as _, Hasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::Status;
+use super::refresh::Heat;
 use crate::catalog::Delta;
 use crate::entry::{Document, Key, Segment};
 
@@ -22,13 +24,14 @@ const SLOTS: usize = 1 << 14;
 const CAPACITY: u64 = 16 * 1024 * 1024;
 
 /// What a head costs besides its names.
-const OVERHEAD: usize = 160;
+const OVERHEAD: usize = 240;
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Remembered {
     /// The generation before the reading began.
     began: u64,
     status: Status,
+    heat: Arc<Heat>,
 }
 
 #[derive(Clone, Copy)]
@@ -87,10 +90,23 @@ impl Heads {
         self.is_fresh(document, remembered.began).then_some(remembered.status)
     }
 
+    /// The same for somebody who reads the document, which is noted.
+    pub(super) fn ask(&self, document: &Document) -> Option<Status> {
+        let remembered = self.remembered.get(document)?;
+        remembered.heat.ask();
+        self.is_fresh(document, remembered.began).then_some(remembered.status)
+    }
+
+    /// How a document is read; `None` for one that nobody asked for.
+    pub(super) fn heat(&self, document: &Document) -> Option<Arc<Heat>> {
+        self.remembered.peek(document).map(|remembered| remembered.heat)
+    }
+
     /// Remembers what a reading found that began at a generation.
     pub(super) fn insert(&self, document: Document, began: u64, status: Status) {
         if self.is_fresh(&document, began) {
-            self.remembered.insert(document, Remembered { began, status });
+            let heat = self.heat(&document).unwrap_or_default();
+            self.remembered.insert(document, Remembered { began, status, heat });
         }
     }
 

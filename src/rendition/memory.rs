@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
+use super::near::nearest;
 use super::{Counts, Error, Problem, Renditions, Settings, Source};
 use crate::entry::{Document, Format, Head, Key, Kind, Namespace, Status, Timestamp};
 use crate::feed::{self, Renderer};
@@ -79,6 +80,11 @@ impl Memory {
         gates.waiting -= 1;
     }
 
+    fn categories(&self) -> BTreeSet<Key> {
+        let documents = lock(&self.documents);
+        documents.keys().filter_map(Document::key).filter(|key| key.kind() == Kind::Category).cloned().collect()
+    }
+
     fn read(&self, document: &Document) -> Option<(Head, Vec<u8>)> {
         let bytes = lock(&self.documents).get(document)?.clone();
         let at = Timestamp::from_timestamp(MODIFIED, 0).expect("a time");
@@ -108,12 +114,12 @@ impl Source for Arc<Memory> {
         Ok(made)
     }
 
-    fn nearest(&self, key: &Key) -> Result<Vec<Key>, Error> {
-        let documents = lock(&self.documents);
-        let keys = documents.keys().filter_map(Document::key);
-        let found: BTreeSet<Key> =
-            keys.filter(|other| other.kind() == Kind::Category && other.last() == key.last()).cloned().collect();
-        Ok(found.into_iter().collect())
+    fn named(&self, key: &Key) -> Result<Vec<Key>, Error> {
+        Ok(self.categories().into_iter().filter(|other| other.last() == key.last()).collect())
+    }
+
+    fn similar(&self, key: &Key) -> Result<Vec<Key>, Error> {
+        Ok(nearest(key, self.categories().into_iter()))
     }
 
     fn counts(&self) -> Result<Counts, Error> {

@@ -8,11 +8,16 @@ mod cache;
 mod coding;
 mod flight;
 mod heads;
+mod near;
+mod refresh;
 mod source;
 mod stamp;
 mod workers;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Instant;
+
+use tokio::runtime::Handle;
 
 use crate::catalog::{self, Delta, Readers};
 pub use crate::catalog::{Counts, Problem};
@@ -26,7 +31,7 @@ use flight::Flights;
 use heads::Heads;
 pub(crate) use source::Source;
 use stamp::Dressing;
-pub use stamp::etag;
+pub use stamp::ETag;
 use workers::Workers;
 
 /// How many documents may wait to be rendered or encoded; the next one is told to come again.
@@ -147,6 +152,8 @@ struct Inner {
     /// For rendering and encoding, which fill a core.
     workers: Arc<Workers>,
     metrics: Arc<Metrics>,
+    /// Where documents are refreshed; known once one was asked for.
+    runtime: OnceLock<Handle>,
 }
 
 impl Renditions {
@@ -175,6 +182,7 @@ impl Renditions {
                 readers: Arc::new(Workers::new(2 * cores, LOOK_QUEUE)),
                 workers: Arc::new(Workers::new(cores, RENDER_QUEUE)),
                 metrics,
+                runtime: OnceLock::new(),
             }),
         }
     }
@@ -185,7 +193,7 @@ impl Renditions {
     ///
     /// See [`Error`].
     pub async fn status(&self, document: &Document) -> Result<Status, Error> {
-        match self.inner.heads.get(document) {
+        match self.inner.heads.ask(document) {
             Some(status) => Ok(status),
             None => Inner::look(&self.inner, document).await,
         }
@@ -198,7 +206,9 @@ impl Renditions {
     ///
     /// See [`Error`].
     pub async fn get(&self, document: &Document, coding: Coding) -> Result<Option<Rendition>, Error> {
-        Inner::get(&self.inner, document, coding, Small::Plain).await
+        let rendition = Inner::get(&self.inner, document, coding, Small::Plain).await;
+        self.asked(document, coding);
+        rendition
     }
 
     /// The same for a client that takes nothing but this coding: a small document is encoded too.
@@ -207,7 +217,16 @@ impl Renditions {
     ///
     /// See [`Error`].
     pub async fn get_encoded(&self, document: &Document, coding: Coding) -> Result<Option<Rendition>, Error> {
-        Inner::get(&self.inner, document, coding, Small::Encoded).await
+        let rendition = Inner::get(&self.inner, document, coding, Small::Encoded).await;
+        self.asked(document, coding);
+        rendition
+    }
+
+    /// Notes in which coding a document is read.
+    fn asked(&self, document: &Document, coding: Coding) {
+        if let Some(heat) = self.inner.heads.heat(document) {
+            heat.ask_in(coding);
+        }
     }
 
     /// A document's validators as they are now; `None` where it does not exist. Blocks, and waits for nobody: for work
@@ -275,6 +294,12 @@ impl Renditions {
     /// Forgets what a committed change made stale. Called by the writer after each commit, before anything is told.
     pub fn changed(&self, delta: &Delta) {
         self.inner.heads.changed(delta);
+        refresh::plan(&self.inner, delta);
+    }
+
+    /// Forgets every look at the catalog: it was mended.
+    pub fn renewed(&self) {
+        self.inner.heads.all_changed();
     }
 
     /// Takes other settings (reload); stamps change with them.
@@ -284,16 +309,24 @@ impl Renditions {
         self.inner.heads.all_changed();
     }
 
-    /// The keys that a wrong key may have meant: what `/category/NAME` is short for.
-    ///
-    /// None as long as the catalog cannot be asked by name.
+    /// The keys that a short one stands for: `/category/NAME` for a longer path that ends in this name.
     ///
     /// # Errors
     ///
     /// See [`Error`].
-    pub async fn nearest(&self, key: &Key) -> Result<Vec<Key>, Error> {
+    pub async fn named(&self, key: &Key) -> Result<Vec<Key>, Error> {
         let key = key.clone();
-        self.inner.read(move |source| source.nearest(&key)).await
+        self.inner.read(move |source| source.named(&key)).await
+    }
+
+    /// The keys that a wrong one may have meant, the likeliest first.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn similar(&self, key: &Key) -> Result<Vec<Key>, Error> {
+        let key = key.clone();
+        self.inner.read(move |source| source.similar(&key)).await
     }
 
     /// Numbers for status and metrics.
@@ -330,6 +363,7 @@ impl Inner {
         self: &Arc<Self>,
         read: impl FnOnce(&dyn Source) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        self.runtime.get_or_init(Handle::current);
         let inner = Arc::clone(self);
         self.readers.run(move || read(&*inner.source)).await?
     }
@@ -414,20 +448,23 @@ impl Inner {
             async move {
                 let dressing = inner.dressing();
                 let (at_work, asked) = (Arc::clone(&inner), document.clone());
-                let made = inner
+                let (made, cost) = inner
                     .workers
                     .run(move || {
+                        let started = Instant::now();
                         let made = at_work.source.document(&asked, dressing.renderer())?;
-                        Ok::<_, Error>(made.map(|(head, bytes)| (dressing.validators(&head), Arc::from(bytes))))
+                        let made = made.map(|(head, bytes)| (dressing.validators(&head), Arc::<[u8]>::from(bytes)));
+                        Ok::<_, Error>((made, started.elapsed()))
                     })
                     .await??;
-                let Some((validators, bytes)): Option<(_, Arc<[u8]>)> = made else {
-                    return Ok(None);
-                };
+                let Some((validators, bytes)) = made else { return Ok(None) };
                 inner.metrics.rendered(&document);
                 // What was read counts, not what an earlier look said: both come from one state of the catalog.
                 inner.cache.insert(validators.stamp, Coding::Identity, Arc::clone(&bytes));
-                inner.heads.insert(document, began, Status::Here(validators));
+                inner.heads.insert(document.clone(), began, Status::Here(validators));
+                if let Some(heat) = inner.heads.heat(&document) {
+                    heat.made(cost);
+                }
                 Ok(Some(Rendition { validators, coding: Coding::Identity, bytes }))
             }
         };

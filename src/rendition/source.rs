@@ -1,9 +1,16 @@
 //! A source: where documents come from. The catalog's readers are the one that serves; tests have one in memory.
 
+use super::near::nearest;
 use super::{Counts, Error, Problem};
 use crate::catalog::Readers;
 use crate::entry::{Document, Head, Key, Kind, Status};
 use crate::feed::Renderer;
+
+/// How many categories of one name are listed.
+const CHOICES: usize = 100;
+
+/// How many categories a wrong name is compared with; a wrong name must not cost more than a right one.
+const COMPARED: usize = 2000;
 
 /// Blocking access to one state of the catalog at a time.
 pub(crate) trait Source: Send + Sync {
@@ -13,8 +20,11 @@ pub(crate) trait Source: Send + Sync {
     /// A document's bytes with the head of the state that they show; `None` where it does not exist.
     fn document(&self, document: &Document, renderer: &Renderer) -> Result<Option<(Head, Vec<u8>)>, Error>;
 
-    /// Keys that have the last name of this one.
-    fn nearest(&self, key: &Key) -> Result<Vec<Key>, Error>;
+    /// Keys that have the last name of this one: what a short name may stand for.
+    fn named(&self, key: &Key) -> Result<Vec<Key>, Error>;
+
+    /// Keys whose last name is nearly that of this one.
+    fn similar(&self, key: &Key) -> Result<Vec<Key>, Error>;
 
     /// Numbers for status and metrics.
     fn counts(&self) -> Result<Counts, Error>;
@@ -34,11 +44,21 @@ impl Source for Readers {
         Ok(Some((head, bytes)))
     }
 
-    fn nearest(&self, key: &Key) -> Result<Vec<Key>, Error> {
+    fn named(&self, key: &Key) -> Result<Vec<Key>, Error> {
         match (key.kind(), key.names()) {
-            (Kind::Category, [name]) => Ok(self.read(|reader| reader.categories_named(name.as_str(), 100))?),
+            (Kind::Category, [name]) => Ok(self.read(|reader| reader.categories_named(name.as_str(), CHOICES))?),
             _ => Ok(Vec::new()),
         }
+    }
+
+    fn similar(&self, key: &Key) -> Result<Vec<Key>, Error> {
+        if key.kind() != Kind::Category {
+            return Ok(Vec::new());
+        }
+        // Categories come right behind `all`.
+        let rows = self.read(|reader| reader.feeds(Some(&Key::all()), COMPARED))?;
+        let keys = rows.into_iter().map(|row| row.key).filter(|other| other.kind() == key.kind());
+        Ok(nearest(key, keys))
     }
 
     fn counts(&self) -> Result<Counts, Error> {

@@ -248,3 +248,20 @@ async fn brotli_is_prepared_in_the_background() {
     renditions.prepare(&all(), &rendition.validators, Coding::Brotli);
     until(|| renditions.is_ready(&rendition.validators, Coding::Brotli)).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_reads_is_refreshed_after_a_change() {
+    let (memory, renditions, metrics) = setup();
+    let gzips = || count(&metrics, "feedmill_encodes_total{encoding=\"gzip\"}");
+    memory.put(all(), &large("one"));
+    renditions.get(&all(), Coding::Gzip).await.expect("made");
+    memory.put(all(), &large("two"));
+    renditions.changed(&change(Key::all()));
+    until(|| gzips() == 2).await;
+    // Nobody has read it since: it is left alone, and made when it is asked for.
+    memory.put(all(), &large("three"));
+    renditions.changed(&change(Key::all()));
+    let rendition = renditions.get(&all(), Coding::Identity).await.expect("made").expect("here");
+    assert_eq!(&*rendition.bytes, large("three").as_bytes());
+    assert_eq!((memory.renders.load(Ordering::SeqCst), gzips()), (3, 2));
+}

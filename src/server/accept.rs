@@ -8,8 +8,9 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -185,29 +186,59 @@ impl Door {
         });
         let connection = self.builder.serve_connection(io, service);
         tokio::pin!(connection);
-        let (mut closing, mut over) = (self.phase.clone(), self.phase.clone());
+        let mut stage = Stage::new(&self.phase, Phase::Closing);
         let mut told = false;
-        loop {
-            tokio::select! {
-                biased;
-                ended = connection.as_mut() => {
+        poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
                     if let Err(error) = ended {
                         tracing::trace!(%error, "a connection ended early");
                     }
-                    break;
+                    return Poll::Ready(());
                 }
-                () = caller.is_worn_out(), if !told => {
+                let closing = stage.poll(cx).is_ready();
+                if closing && told {
+                    return Poll::Ready(());
+                }
+                if !told && (closing || caller.is_worn_out()) {
                     told = true;
+                    stage = Stage::new(&self.phase, Phase::Over);
                     connection.as_mut().graceful_shutdown();
+                } else {
+                    return Poll::Pending;
                 }
-                _ = closing.wait_for(|phase| *phase >= Phase::Closing), if !told => {
-                    told = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-                _ = over.wait_for(|phase| *phase >= Phase::Over), if told => break,
             }
-        }
+        })
+        .await;
         drop(place);
+    }
+}
+
+/// Waits for a phase of stopping. A connection wakes for each request; only a change costs more than one look then.
+struct Stage {
+    phase: watch::Receiver<Phase>,
+    reached: Pin<Box<dyn Future<Output = ()> + Send>>,
+    registered: Option<Waker>,
+}
+
+impl Stage {
+    fn new(phase: &watch::Receiver<Phase>, stage: Phase) -> Stage {
+        let mut phases = phase.clone();
+        let reached = Box::pin(async move {
+            // Without a sender nothing is left to wait for.
+            let _ = phases.wait_for(|phase| *phase >= stage).await;
+        });
+        Stage { phase: phase.clone(), reached, registered: None }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let waits = self.registered.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if waits && matches!(self.phase.has_changed(), Ok(false)) {
+            return Poll::Pending;
+        }
+        self.phase.mark_unchanged();
+        self.registered = Some(cx.waker().clone());
+        self.reached.as_mut().poll(cx)
     }
 }
 

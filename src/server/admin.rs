@@ -8,13 +8,14 @@ use std::sync::{Arc, PoisonError};
 use chrono::SecondsFormat;
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
-use maud::html;
+use maud::{Markup, html};
 use serde::Serialize;
 
 use super::answer::Answer;
 use super::negotiate::wants_open_metrics;
 use super::page::{Problem as Words, page};
 use super::problems;
+use super::readership::Readership;
 use super::respond::malformed;
 use super::{Health, State};
 use crate::entry::Timestamp;
@@ -35,6 +36,7 @@ const SOON: u32 = 2;
 pub struct Admin {
     state: Arc<State>,
     addresses: Addresses,
+    readership: Arc<Readership>,
 }
 
 /// Where the process listens.
@@ -67,8 +69,8 @@ struct Report<'a> {
 
 impl Admin {
     /// An admin page over the state that the daemon keeps up to date.
-    pub fn new(state: Arc<State>, addresses: Addresses) -> Admin {
-        Admin { state, addresses }
+    pub fn new(state: Arc<State>, addresses: Addresses, readership: Arc<Readership>) -> Admin {
+        Admin { state, addresses, readership }
     }
 
     /// Answers a request.
@@ -177,6 +179,8 @@ impl Admin {
             table {
                 @for (name, value) in rows { tr { th align="left" { (name) } td { (value) } } }
             }
+            (counted("Subscribers, as readers state them", &self.readership.subscribers()))
+            (counted("Clients that never send validators", &self.readership.careless()))
             p { a href="problems" { "problems" } " " a href="metrics" { "metrics" } " " a href="status.json" { "JSON" } }
         };
         Ok(ok(HTML, page("feedmill", &body)))
@@ -225,6 +229,18 @@ fn index() -> String {
             ul { @for path in &PATHS[1..] { li { a href=(path.trim_start_matches('/')) { (path) } } } }
         },
     )
+}
+
+/// A table of names and numbers under a heading; nothing where it would be empty.
+fn counted(heading: &str, rows: &[(String, u64)]) -> Markup {
+    html! {
+        @if !rows.is_empty() {
+            h2 { (heading) }
+            table {
+                @for (name, count) in rows { tr { th align="left" { (name) } td { (count) } } }
+            }
+        }
+    }
 }
 
 /// 503 until a state can be shown; then 200, also when something is not as it should be.
@@ -283,7 +299,7 @@ mod tests {
         };
         let state = State { renditions: None.into(), health: Health::default().into(), metrics: Arc::default() };
         let addresses = Addresses { http: "127.0.0.1:8080".into(), admin: Some("127.0.0.1:8081".into()) };
-        let admin = Admin::new(Arc::new(state), addresses);
+        let admin = Admin::new(Arc::new(state), addresses, Arc::default());
         let counts = Counts { articles: 1, feeds: 8, problems: 1, held: 1 };
         let mut report = admin.report(&health, counts);
         report.version = "0.1.0";

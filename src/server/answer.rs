@@ -16,7 +16,7 @@ use super::Settings;
 use super::condition::last_modified;
 use super::page::Problem;
 use crate::entry::{Document, Timestamp};
-use crate::rendition::{Coding, Rendition, Validators, etag};
+use crate::rendition::{Coding, ETag, Rendition, Validators};
 
 /// Archive pages change only by edits and withdrawals.
 const ARCHIVE_MAX_AGE: u64 = 3600;
@@ -198,7 +198,7 @@ fn validated(
     now: Timestamp,
 ) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(16);
-    if let Ok(tag) = HeaderValue::from_maybe_shared(Bytes::from(etag(&validators.stamp, coding))) {
+    if let Ok(tag) = HeaderValue::from_bytes(ETag::new(&validators.stamp, coding).as_bytes()) {
         headers.insert(ETAG, tag);
     }
     let modified = httpdate::fmt_http_date(last_modified(validators.modified, now).into());

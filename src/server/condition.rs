@@ -10,10 +10,11 @@ use hyper::header::{HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_U
 
 use super::negotiate::{Codings, members};
 use crate::entry::Timestamp;
-use crate::rendition::{Coding, Validators, etag};
+use crate::rendition::{Coding, ETag, Validators};
 
 /// What caches and proxies append to an ETag when they change the coding on the way.
-const SUFFIXES: [&str; 10] = ["--gzip", "-gzip", ";gzip", "-br", ";br", "-zstd", ";zstd", "-deflate", "-df", ";gz"];
+const SUFFIXES: [&[u8]; 10] =
+    [b"--gzip", b"-gzip", b";gzip", b"-br", b";br", b"-zstd", b";zstd", b"-deflate", b"-df", b";gz"];
 
 /// What the preconditions of a request come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +80,8 @@ fn matched(
     validators: &Validators,
     codings: &Codings,
 ) -> Match {
+    let tags =
+        Coding::ALL.map(|coding| codings.accepts(coding).then(|| (coding, ETag::new(&validators.stamp, coding))));
     let mut any = false;
     for member in members(headers, name) {
         if member == "*" {
@@ -92,28 +95,35 @@ fn matched(
         if weak && comparison == Comparison::Strong {
             continue;
         }
-        let named = Coding::ALL.into_iter().filter(|&coding| codings.accepts(coding));
-        if let Some(coding) = named.into_iter().find(|&coding| names(tag, &etag(&validators.stamp, coding))) {
+        if let Some(coding) =
+            tags.iter().flatten().find(|(_, ours)| names(tag.as_bytes(), ours)).map(|&(coding, _)| coding)
+        {
             return Match::Coding(coding);
         }
     }
     if any { Match::Any } else { Match::None }
 }
 
-/// Whether a client's opaque tag is ours, quotes lost or a proxy's suffix added on the way.
-fn names(tag: &str, ours: &str) -> bool {
-    let bare = |text| -> &str { str::trim_matches(text, '"') };
-    let ours = bare(ours);
+/// Whether a client's tag is ours, quotes lost or a proxy's suffix added on the way.
+fn names(tag: &[u8], ours: &ETag) -> bool {
+    if tag == ours.as_bytes() {
+        return true;
+    }
     let mut tag = bare(tag);
     // Each proxy on the way may have added one; a suffix may also stand behind the closing quote.
     for _ in 0..3 {
-        if tag == ours {
+        if tag == ours.opaque() {
             return true;
         }
-        let Some(shorter) = SUFFIXES.iter().find_map(|suffix| tag.strip_suffix(suffix)) else { return false };
+        let Some(shorter) = SUFFIXES.iter().find_map(|suffix| tag.strip_suffix(*suffix)) else { return false };
         tag = bare(shorter);
     }
-    tag == ours
+    tag == ours.opaque()
+}
+
+fn bare(tag: &[u8]) -> &[u8] {
+    let tag = tag.strip_prefix(b"\"").unwrap_or(tag);
+    tag.strip_suffix(b"\"").unwrap_or(tag)
 }
 
 /// A date in any of the three forms of RFC 9110 section 5.6.7, in seconds since 1970; `None` where the field is
@@ -153,7 +163,7 @@ mod tests {
     }
 
     fn tag(coding: Coding) -> String {
-        etag(&validators().stamp, coding)
+        String::from_utf8(ETag::new(&validators().stamp, coding).as_bytes().to_vec()).expect("ASCII")
     }
 
     #[test]

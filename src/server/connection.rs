@@ -10,7 +10,7 @@ use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{CONNECTION, EXPECT, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::accept::Phase;
@@ -21,7 +21,7 @@ use super::respond::{Answered, Responder};
 use crate::metrics::{Class, Metrics};
 
 /// Requests that one connection may send; then it is closed and the client opens another.
-const REQUESTS: u32 = 10_000;
+const REQUESTS: u32 = 100_000;
 
 /// How much of a body that nobody asked for is read, so that the connection can be used again.
 const BODY: usize = 64 * 1024;
@@ -73,18 +73,22 @@ pub struct Caller {
     address: Option<IpAddr>,
     activity: Arc<Activity>,
     phase: watch::Receiver<Phase>,
-    worn_out: Notify,
 }
 
 impl Caller {
     /// A caller at an address; none over a Unix socket.
     pub fn new(address: Option<IpAddr>, activity: Arc<Activity>, phase: watch::Receiver<Phase>) -> Caller {
-        Caller { address, activity, phase, worn_out: Notify::new() }
+        Caller { address, activity, phase }
     }
 
-    /// Resolves once the connection has had all requests that it may have.
-    pub async fn is_worn_out(&self) {
-        self.worn_out.notified().await;
+    /// Whether an HTTP/2 connection has had all requests that it may have; on HTTP/1 the last answer says so.
+    pub fn is_worn_out(&self) -> bool {
+        self.activity.begun() >= REQUESTS && self.activity.is_http2()
+    }
+
+    /// Whether we are about to stop.
+    fn is_last_call(&self) -> bool {
+        !matches!(self.phase.has_changed(), Ok(false))
     }
 }
 
@@ -112,12 +116,8 @@ pub async fn answer(handler: &Handler, caller: &Caller, request: Request<Incomin
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    let last = number >= REQUESTS || *caller.phase.borrow() > Phase::Serving;
-    if parts.version == Version::HTTP_2 {
-        if number == REQUESTS {
-            caller.worn_out.notify_one();
-        }
-    } else if last || status == StatusCode::BAD_REQUEST {
+    let last = number >= REQUESTS || caller.is_last_call() || status == StatusCode::BAD_REQUEST;
+    if last && parts.version != Version::HTTP_2 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     drop(serving);

@@ -78,6 +78,16 @@ impl Activity {
         (Serving(Arc::clone(self)), number)
     }
 
+    /// How many requests were begun.
+    pub fn begun(&self) -> u32 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Whether the requests came over HTTP/2.
+    pub fn is_http2(&self) -> bool {
+        self.http2.load(Ordering::Relaxed)
+    }
+
     fn answered(&self) -> Instant {
         self.opened + Duration::from_millis(self.answered.load(Ordering::Relaxed))
     }
@@ -152,8 +162,8 @@ impl<S> Guarded<S> {
         if activity.serving.load(Ordering::Relaxed) > 0 {
             return None;
         }
-        let begun = activity.begun.load(Ordering::Relaxed);
-        let http2 = activity.http2.load(Ordering::Relaxed);
+        let begun = activity.begun();
+        let http2 = activity.is_http2();
         match self.heard {
             Some((at, before)) if before == begun && !http2 => Some((at + self.limits.header, Late::Headers)),
             _ if begun == 0 => Some((activity.opened + self.limits.header, Late::Request)),
@@ -180,9 +190,9 @@ impl<S> Guarded<S> {
     /// Whether the client was answered before it had said all.
     fn is_unheard(&self) -> bool {
         let activity = &*self.activity;
-        let begun = activity.begun.load(Ordering::Relaxed);
+        let begun = activity.begun();
         let half = self.heard.is_some_and(|(_, before)| before == begun);
-        !activity.http2.load(Ordering::Relaxed) && (half || activity.cut.load(Ordering::Relaxed))
+        !activity.is_http2() && (half || activity.cut.load(Ordering::Relaxed))
     }
 
     /// Notes how much of `wanted` bytes the client took.
@@ -216,7 +226,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guarded<S> {
         let before = buf.filled().len();
         if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(cx, buf) {
             if buf.filled().len() > before {
-                let begun = this.activity.begun.load(Ordering::Relaxed);
+                let begun = this.activity.begun();
                 if this.heard.is_none_or(|(_, before)| before != begun) {
                     this.heard = Some((Instant::now(), begun));
                 }

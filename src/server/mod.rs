@@ -13,6 +13,7 @@ mod listen;
 mod negotiate;
 mod page;
 mod problems;
+mod readership;
 mod respond;
 mod route;
 
@@ -26,6 +27,7 @@ use admin::{Addresses, Admin};
 use connection::{Handler, Tally};
 use guard::Limits;
 use listen::Listener;
+use readership::Readership;
 use respond::Responder;
 
 use crate::entry::{Format, Timestamp};
@@ -139,12 +141,13 @@ impl Bound {
         let tally = |access_log| Tally { metrics: Arc::clone(metrics), access_log };
         let door = |handler, most| Door::new(handler, limits, most, Arc::clone(metrics), phases.clone());
 
-        let responder = Responder::new(Arc::clone(&state), &settings);
+        let readership = Arc::<Readership>::default();
+        let responder = Responder::new(Arc::clone(&state), &settings, Arc::clone(&readership));
         let public = door(Handler::Public(responder, tally(settings.access_log)), settings.max_connections);
         let mut loops = vec![tokio::spawn(Arc::clone(&public).run(self.http))];
         let mut doors = vec![public];
         if let Some(listener) = self.admin {
-            let admin = Admin::new(Arc::clone(&state), addresses);
+            let admin = Admin::new(Arc::clone(&state), addresses, readership);
             // Probes of a monitor every few seconds are no news.
             let admin = door(Handler::Admin(admin, tally(false)), ADMIN_CONNECTIONS);
             loops.push(tokio::spawn(Arc::clone(&admin).run(listener)));

@@ -16,6 +16,7 @@ use super::answer::{Answer, Asked, Freshness};
 use super::condition::{Verdict, evaluate};
 use super::negotiate::{Codings, Media, media};
 use super::page::Problem;
+use super::readership::Readership;
 use super::route::{Route, relative, route};
 use super::{Settings, State};
 use crate::entry::{Document, Format, Key, Kind, key_path};
@@ -34,6 +35,7 @@ pub struct Responder {
     state: Arc<State>,
     formats: Vec<Format>,
     freshness: Freshness,
+    readership: Arc<Readership>,
 }
 
 /// An answer, and what was asked for as far as metrics tell it apart.
@@ -41,8 +43,8 @@ pub type Answered = (Class, Answer);
 
 impl Responder {
     /// A responder over the state that the daemon keeps up to date.
-    pub fn new(state: Arc<State>, settings: &Settings) -> Responder {
-        Responder { state, formats: settings.formats.clone(), freshness: Freshness::new(settings) }
+    pub fn new(state: Arc<State>, settings: &Settings, readership: Arc<Readership>) -> Responder {
+        Responder { state, formats: settings.formats.clone(), freshness: Freshness::new(settings), readership }
     }
 
     /// Answers a request.
@@ -85,7 +87,12 @@ impl Desk<'_> {
     async fn document(&self, document: Document, asked: Asked) -> Answered {
         let class = Class::of(&document);
         match self.try_document(&document, &asked).await {
-            Ok(Some(answer)) => (class, answer),
+            Ok(Some(answer)) => {
+                if class == Class::Feed {
+                    self.responder.readership.note(self.request, &document);
+                }
+                (class, answer)
+            }
             Ok(None) => self.missing(&document, &asked).await,
             Err(error) => (class, self.failed(&document, &error)),
         }
@@ -179,44 +186,47 @@ impl Desk<'_> {
         }
     }
 
-    /// 404; or 307 or 300 where `/category/NAME` is short for a path.
+    /// 404 with near names; or 307 or 300 where `/category/NAME` is short for a path.
     async fn missing(&self, document: &Document, asked: &Asked) -> Answered {
-        let near = match document.key() {
-            Some(key) if is_short(key) => match self.renditions.nearest(key).await {
-                Ok(near) => near,
-                Err(error) => return (Class::of(document), self.failed(document, &error)),
-            },
-            _ => Vec::new(),
+        let answer = match document.key() {
+            None => Ok(self.problem(StatusCode::NOT_FOUND, "there is no such page")),
+            Some(key) => self.missing_feed(document, key, asked).await,
+        };
+        match answer {
+            Ok(answer) => (Class::None, answer),
+            Err(error) => (Class::of(document), self.failed(document, &error)),
+        }
+    }
+
+    async fn missing_feed(&self, document: &Document, key: &Key, asked: &Asked) -> Result<Answer, rendition::Error> {
+        let named = if is_short(key) { self.renditions.named(key).await? } else { Vec::new() };
+        let (status, detail, keys) = match named.len() {
+            0 => {
+                let similar = self.renditions.similar(key).await?;
+                let detail = if similar.is_empty() {
+                    "there is no such feed"
+                } else {
+                    "there is no such feed; these have a similar name"
+                };
+                (StatusCode::NOT_FOUND, detail, similar)
+            }
+            1 => (StatusCode::TEMPORARY_REDIRECT, "this name is short for a category", named),
+            _ => (StatusCode::MULTIPLE_CHOICES, "several categories have this name", named),
         };
         let path = self.request.uri.path();
-        let links: Vec<(String, String)> = near
+        let links: Vec<(String, String)> = keys
             .into_iter()
             .map(|key| {
                 let name = key.to_string();
-                let target = match (asked, document) {
-                    (Asked::ByKey(_), _) => key_path(&key),
-                    (_, Document::Feed(_, format)) => Document::Feed(key, *format).path(),
-                    (_, Document::Archive(_, number, format)) => Document::Archive(key, *number, *format).path(),
-                    _ => Document::Page(key).path(),
-                };
-                (relative(path, &target), name)
+                (relative(path, &alike(document, asked, key)), name)
             })
             .collect();
-        let answer = match links.as_slice() {
-            [] => self.problem(StatusCode::NOT_FOUND, "there is no such feed or page"),
-            [(reference, _)] => {
-                let reference = reference.clone();
-                let problem =
-                    Problem::new(StatusCode::TEMPORARY_REDIRECT, "this name is short for a category").links(links);
-                Answer::problem(&problem, &self.request.headers).located(&reference)
-            }
-            _ => {
-                let problem =
-                    Problem::new(StatusCode::MULTIPLE_CHOICES, "several categories have this name").links(links);
-                Answer::problem(&problem, &self.request.headers)
-            }
-        };
-        (Class::None, answer)
+        let location = links.first().filter(|_| status == StatusCode::TEMPORARY_REDIRECT).map(|(to, _)| to.clone());
+        let answer = Answer::problem(&Problem::new(status, detail).links(links), &self.request.headers);
+        Ok(match location {
+            Some(location) => answer.located(&location),
+            None => answer,
+        })
     }
 
     /// 503: what went wrong is told to the operator, not to the client.
@@ -235,6 +245,16 @@ impl Desk<'_> {
 
 fn problem(request: &Parts, status: StatusCode, detail: &str) -> Answer {
     Answer::problem(&Problem::new(status, detail), &request.headers)
+}
+
+/// The path of another feed in the shape in which one was asked for.
+fn alike(document: &Document, asked: &Asked, key: Key) -> String {
+    match (asked, document) {
+        (Asked::ByKey(_), _) => key_path(&key),
+        (Asked::ByPath, Document::Feed(_, format)) => Document::Feed(key, *format).path(),
+        (Asked::ByPath, Document::Archive(_, number, format)) => Document::Archive(key, *number, *format).path(),
+        (Asked::ByPath, _) => Document::Page(key).path(),
+    }
 }
 
 /// Whether a key may be short for a longer one.
@@ -270,5 +290,6 @@ pub(super) fn malformed(request: &Parts) -> Option<&'static str> {
 
 /// A host with an optional port (RFC 9110 section 7.2); it may be empty.
 fn is_host(value: &[u8]) -> bool {
-    value.is_empty() || (Authority::try_from(value).is_ok() && !value.contains(&b'@'))
+    let plain = value.iter().all(|&byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-');
+    plain || (Authority::try_from(value).is_ok() && !value.contains(&b'@'))
 }

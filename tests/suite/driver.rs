@@ -36,11 +36,13 @@ pub fn skipped(why: &str) {
 /// Folders of one test.
 pub struct Place {
     pub dir: tempfile::TempDir,
+    /// Words in front of the binary: another user, another clock.
+    pub before: Vec<String>,
 }
 
 impl Place {
     pub fn new() -> Place {
-        let place = Place { dir: tempfile::tempdir().expect("a folder") };
+        let place = Place { dir: tempfile::tempdir().expect("a folder"), before: Vec::new() };
         for folder in ["inbox", "state", "spool"] {
             fs::create_dir(place.path(folder)).expect("a writable folder");
         }
@@ -72,9 +74,16 @@ impl Place {
 
     /// A command of the binary with this place's folders, no environment of ours, and stdout and stderr piped.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(FEEDMILL);
+        self.command_by(&[], words)
+    }
+
+    fn command_by(&self, launcher: &[&str], words: &[&str]) -> Command {
+        let before = self.before.iter().map(String::as_str);
+        let all: Vec<&str> =
+            launcher.iter().copied().chain(before).chain([FEEDMILL]).chain(words.iter().copied()).collect();
+        let mut command = Command::new(all[0]);
         command
-            .args(words)
+            .args(&all[1..])
             .env_clear()
             .env("FEEDMILL_INBOX", self.path("inbox"))
             .env("FEEDMILL_STATE", self.path("state"))
@@ -101,6 +110,12 @@ impl Place {
         self.try_serve(config).unwrap_or_else(|output| panic!("the daemon did not start: {output:?}"))
     }
 
+    /// The catalog's files that were set aside as damaged.
+    pub fn set_aside(&self) -> Vec<PathBuf> {
+        let files = fs::read_dir(self.path("state")).expect("listed").flatten().map(|entry| entry.path());
+        files.filter(|path| path.display().to_string().contains(".damaged-")).collect()
+    }
+
     /// Starts the daemon and waits for this many articles: it does not take files that are younger than two seconds at
     /// once, because somebody may still write them.
     pub fn serve_articles(&self, config: &str, count: u64) -> Daemon {
@@ -111,13 +126,22 @@ impl Place {
 
     /// Starts the daemon; what it said where it ended instead of getting ready.
     pub fn try_serve(&self, config: &str) -> Result<Daemon, Output> {
+        self.try_serve_by(config, &[], &[])
+    }
+
+    /// The same by a program that starts it (its words come before the daemon's) and with more environment.
+    pub fn try_serve_by(
+        &self,
+        config: &str,
+        launcher: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Daemon, Output> {
         let file = self.path("feedmill.yaml");
         fs::write(&file, config).expect("a writable folder");
         let file = file.display().to_string();
-        let mut child = self
-            .command(&["serve", "--config", &file, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-            .spawn()
-            .expect("the binary");
+        let words = ["serve", "--config", &file, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+        let mut command = self.command_by(launcher, &words);
+        let mut child = command.envs(environment.iter().copied()).spawn().expect("the binary");
         let (told, lines) = mpsc::channel();
         let stdout = child.stdout.take().expect("piped");
         std::thread::spawn(move || {

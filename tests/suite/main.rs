@@ -8,4 +8,6 @@ mod program;
 mod readme;
 mod serve;
 mod serving;
+mod states;
+mod storm;
 mod unit;

@@ -12,6 +12,7 @@ enum Asked {
     Due,
     Reopen,
     Adopt,
+    Mend,
 }
 
 #[derive(Default)]
@@ -22,6 +23,19 @@ struct Script {
     /// How long a change takes.
     cost: Duration,
     stale: usize,
+    damage: Option<String>,
+}
+
+struct Nothing;
+
+impl Originals for Nothing {
+    fn read(&self, _: &str) -> Option<Change> {
+        None
+    }
+
+    fn paths(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 struct Fake {
@@ -81,6 +95,20 @@ impl Record for Fake {
         Ok(0)
     }
 
+    fn take_damage(&self) -> Option<String> {
+        self.script.lock().expect("unpoisoned").damage.take()
+    }
+
+    fn mend(&mut self, _: Now, _: &dyn Originals) -> Result<Cure, Error> {
+        let mut script = self.script.lock().expect("unpoisoned");
+        if script.failing > 0 {
+            script.failing -= 1;
+            return Err(error());
+        }
+        self.asked.send(Asked::Mend).expect("heard");
+        Ok(Cure::Sound)
+    }
+
     fn next_due(&self) -> Option<Timestamp> {
         self.script.lock().expect("unpoisoned").next_due
     }
@@ -97,6 +125,8 @@ fn with_writer(script: Script, test: impl FnOnce(&Lanes, &Mutex<Script>, &Receiv
         clock: Arc::new(Clock::system()),
         beat: Arc::default(),
         holds: Box::new(|_| false),
+        originals: Box::new(Nothing),
+        damage: None,
         say: move |message| drop(say.send(message)),
     };
     let thread = std::thread::spawn(move || writer.run());
@@ -195,5 +225,18 @@ fn another_inbox_is_adopted_before_its_files() {
         lanes.adopt(Inbox { path: "/inbox".into(), device: 1 });
         assert_eq!(next(asked), Asked::Adopt);
         assert!(matches!(next(said), Said::Adopted(Ok(()))));
+    });
+}
+
+#[test]
+fn what_a_reader_finds_damaged_is_mended_and_tried_again_where_the_disk_refuses() {
+    let script = Script { damage: Some("row 7".to_owned()), failing: 1, ..Script::default() };
+    with_writer(script, |_, _, asked, said| {
+        assert!(matches!(next(said), Said::Mending(what) if what == "row 7"));
+        assert!(matches!(next(said), Said::Failed { .. }));
+        assert_eq!(next(asked), Asked::Reopen);
+        assert!(matches!(next(said), Said::Mending(what) if what == "row 7"));
+        assert_eq!(next(asked), Asked::Mend);
+        assert!(matches!(next(said), Said::Mended(Cure::Sound)));
     });
 }

@@ -179,6 +179,10 @@ async fn short_category_names_are_redirected() {
     assert_eq!((several.status, several.field("location")), (300, None));
     assert!(several.text().contains("../category/a/x.rss") && several.text().contains("../category/b/x.rss"));
     assert_eq!(site.get("/category/z.rss", &[]).await.status, 404);
+    site.memory.put(Document::Feed(key("category/a/finance"), Format::Rss), "feed");
+    let near = site.get("/category/fiance.rss", &[]).await;
+    assert_eq!((near.status, near.field("location")), (404, None));
+    assert!(near.text().contains("../category/a/finance.rss"), "{}", near.text());
     assert_eq!(site.get("/category/z/y.rss", &[]).await.status, 404);
     site.stop().await;
 }

@@ -1,0 +1,318 @@
+//! Mending: what is done when the file or a row of it turns out to be damaged.
+//!
+//! One step after the other, the next only where the one before was not enough: the indexes are made anew; a row is
+//! put right, which counts only if its own checksum proves it or its source is read again; the file is set aside and
+//! a new one made of every row that is whole and of the files of the inbox. Ids, dates and order stay what they were:
+//! they come from the rows that were saved, and for the others from the rule of identity.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::apply::{Work, revision};
+use super::files::FileRow;
+use super::load::{self, Carried};
+use super::row::{ENTRY_COLUMNS, EntryRow, FEED_COLUMNS, FeedRecord, KeptRow, State, meta, short};
+use super::wound::{self, Wound};
+use super::{Catalog, Change, Error, Fingerprint, Now, SeenFile, Settings, rules, schema};
+use crate::article::{Hash, Parsed, SourceFile};
+
+/// The files themselves, for what the catalog has lost.
+pub trait Originals {
+    /// What stands at a path now; `None` where that cannot be told.
+    fn read(&self, path: &str) -> Option<Change>;
+    /// The paths of all articles; none where the inbox cannot be read.
+    fn paths(&self) -> Vec<String>;
+}
+
+/// What helped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cure {
+    /// Nothing is damaged.
+    Sound,
+    /// The indexes were made anew, and so many rows put right.
+    Mended {
+        /// Whether an index was broken.
+        indexes: bool,
+        /// Rows that were put right.
+        rows: usize,
+    },
+    /// A new catalog was made; the old file is kept here.
+    Rebuilt(PathBuf),
+}
+
+/// What SQLite finds wrong with the file; `None` where that is nothing.
+pub(super) fn integrity(connection: &Connection) -> Result<Option<String>, Error> {
+    let mut statement = connection.prepare("PRAGMA integrity_check(3)")?;
+    let said: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok((said != ["ok"]).then(|| said.join("; ")))
+}
+
+/// Anything that is wrong with the file, its rows, or what they say of each other.
+pub(super) fn damage(connection: &Connection) -> Result<Option<String>, Error> {
+    if let Some(what) = integrity(connection)? {
+        return Ok(Some(what));
+    }
+    match wound::find(connection)?.first() {
+        Some(wound) => Ok(Some(format!("a row fails its checksum: {wound:?}"))),
+        None => wound::disagreement(connection),
+    }
+}
+
+impl Catalog {
+    /// What readers found damaged since this was asked last.
+    pub fn take_damage(&self) -> Option<String> {
+        self.readers.take_damage()
+    }
+
+    /// Puts right whatever is damaged. Readers go on with what is whole. Where nothing is found twice in a row although
+    /// somebody says so, the catalog is made anew.
+    ///
+    /// # Errors
+    ///
+    /// Where the disk does not let it; nothing has changed then.
+    pub fn mend(&mut self, now: Now, originals: &dyn Originals) -> Result<Cure, Error> {
+        match self.mend_in_place(now, originals) {
+            Err(error) if error.is_damage() => {
+                tracing::debug!(%error, "the catalog cannot be mended in place");
+                self.replace(now, originals)
+            }
+            Ok(Cure::Sound) if std::mem::replace(&mut self.vain, true) => self.replace(now, originals),
+            Ok(cure) => {
+                self.vain = cure == Cure::Sound;
+                Ok(cure)
+            }
+            failed => failed,
+        }
+    }
+
+    /// One transaction, which does not happen where anything stays damaged.
+    fn mend_in_place(&mut self, now: Now, originals: &dyn Originals) -> Result<Cure, Error> {
+        let mut cure = Cure::Sound;
+        self.work(now, |work| {
+            let indexes = integrity(work.connection)?.is_some();
+            if indexes {
+                work.connection.execute_batch("REINDEX")?;
+                if let Some(what) = integrity(work.connection)? {
+                    return Err(beyond(what));
+                }
+            }
+            let wounds = wound::find(work.connection)?;
+            for wound in &wounds {
+                work.heal(wound, originals)?;
+            }
+            work.feeds.flush(work.connection, &mut work.delta)?;
+            if let Some(what) = wound::disagreement(work.connection)? {
+                return Err(beyond(what));
+            }
+            if indexes || !wounds.is_empty() {
+                cure = Cure::Mended { indexes, rows: wounds.len() };
+            }
+            Ok(false)
+        })?;
+        Ok(cure)
+    }
+
+    fn replace(&mut self, now: Now, originals: &dyn Originals) -> Result<Cure, Error> {
+        // The last connection to a file removes the log of its name when it is closed: this one goes first.
+        self.connection = Connection::open_in_memory()?;
+        let made = renew(&self.path, &self.settings, &self.rules, now, originals);
+        let aside = made.and_then(|fresh| self.readers.shut_out(|| exchange(&fresh, &self.path, now)));
+        self.reopen()?;
+        self.late = super::due::Late::new(&self.connection)?;
+        self.reparsed = 0;
+        self.vain = false;
+        Ok(Cure::Rebuilt(aside?))
+    }
+
+    /// Makes a new catalog of what is left of a damaged one, which is set aside, and of the inbox.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub fn rebuild(dir: &Path, settings: Settings, now: Now, originals: &dyn Originals) -> Result<Catalog, Error> {
+        let path = dir.join(schema::FILE);
+        let fresh = renew(&path, &settings, &rules(&settings), now, originals)?;
+        let aside = exchange(&fresh, &path, now)?;
+        tracing::warn!(aside = %aside.display(), "the catalog was damaged and made anew; the old file is kept");
+        Catalog::open(dir, settings)
+    }
+}
+
+fn beyond(what: String) -> Error {
+    Error::Damaged { path: schema::FILE.to_owned(), what }
+}
+
+impl Work<'_> {
+    fn heal(&mut self, wound: &Wound, originals: &dyn Originals) -> Result<(), Error> {
+        match wound {
+            Wound::Kept(entry) => self.heal_source(*entry, originals),
+            proven => match wound::prove(self.connection, self.settings, proven)? {
+                true => Ok(()),
+                false => Err(beyond(format!("{proven:?}"))),
+            },
+        }
+    }
+
+    /// The source of an entry: its bytes may still be whole, or its file is read again. Where neither is, the entry
+    /// leaves the feeds until its file can be read.
+    fn heal_source(&mut self, entry: i64, originals: &dyn Originals) -> Result<(), Error> {
+        let Some(row) = EntryRow::get(self.connection, entry)? else {
+            self.connection.prepare_cached("DELETE FROM kept WHERE entry = ?1")?.execute([entry])?;
+            return Ok(());
+        };
+        let file = FileRow::get(self.connection, &row.path)?;
+        if let Some(kept) = wound::raw_source(self.connection, entry)?
+            && let Ok(bytes) = kept.open()
+            && file.as_ref().is_some_and(|file| file.hash == Some(short(blake3::hash(&bytes).as_bytes())))
+            && let Some(article) = self.parse(&row.path, &bytes).article.filter(|article| revision(article) == row.rev)
+        {
+            return KeptRow::put(self.connection, entry, &self.rules, &kept, &article);
+        }
+        let seen = match originals.read(&row.path) {
+            Some(Change::Seen(seen)) => Some(seen),
+            _ => None,
+        };
+        let article = seen.as_ref().and_then(|seen| seen.parsed.article.as_ref());
+        if let (Some(seen), Some(article)) = (&seen, article)
+            && revision(article) == row.rev
+        {
+            return KeptRow::put(self.connection, entry, &self.rules, &seen.kept, article);
+        }
+        self.connection.prepare_cached("DELETE FROM kept WHERE entry = ?1")?.execute([entry])?;
+        FileRow::delete(self.connection, &row.path)?;
+        match seen {
+            // Another version by now: an edit like any other.
+            Some(seen) if seen.parsed.article.is_some() => {
+                let lost = FileRow { fingerprint: None, hash: None, entry: Some(entry), missing: None };
+                lost.put(self.connection, &row.path)?;
+                self.change(Change::Seen(seen))
+            }
+            _ => {
+                tracing::warn!(path = row.path, "the text of an article is lost; it comes back with its file");
+                if row.state == State::Shown {
+                    self.withdraw(row)?;
+                    // Readers keep the article: nothing was withdrawn by its author.
+                    self.connection.prepare_cached("DELETE FROM tombstone WHERE entry = ?1")?.execute([entry])?;
+                } else if row.state == State::Held {
+                    for table in ["entry", "due"] {
+                        self.connection.execute(&format!("DELETE FROM {table} WHERE entry = ?1"), [entry])?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn parse(&self, path: &str, bytes: &[u8]) -> Parsed {
+        crate::article::parse(SourceFile { path, bytes }, &self.settings.rules)
+    }
+}
+
+/// Makes a new file beside the damaged one.
+fn renew(
+    path: &Path,
+    settings: &Settings,
+    rules: &Hash,
+    now: Now,
+    originals: &dyn Originals,
+) -> Result<PathBuf, Error> {
+    // Where it is no database any more, nothing can be saved.
+    let old = schema::open_reader(path, schema::Access::Usual).ok();
+    if let Some(old) = &old {
+        // Else SQLite refuses a file that is shorter than its header says. This connection cannot write.
+        let _ = old.pragma_update(None, "writable_schema", true);
+    }
+    let (numbers, carried) = old.as_ref().map(what_is_whole).unwrap_or_default();
+    let mut saved: HashSet<String> = HashSet::new();
+    let mut rest: Option<std::vec::IntoIter<String>> = None;
+    let mut numbers = numbers.into_iter();
+    let mut files = std::iter::from_fn(|| {
+        for number in numbers.by_ref() {
+            if let Some(seen) = old.as_ref().and_then(|old| save(old, number, settings)) {
+                saved.insert(seen.path.clone());
+                return Some(Change::Seen(Box::new(seen)));
+            }
+        }
+        let rest = rest.get_or_insert_with(|| originals.paths().into_iter());
+        rest.find_map(|path| if saved.contains(&path) { None } else { originals.read(&path) })
+    });
+    load::make(path, settings, rules, now, &mut files, &carried)
+}
+
+/// Keeps the damaged file under another name and puts the new one in its place. Nobody may have either open.
+fn exchange(fresh: &Path, path: &Path, now: Now) -> Result<PathBuf, Error> {
+    let io = |source| Error::Io { dir: path.display().to_string(), source };
+    let aside = PathBuf::from(format!("{}.damaged-{}", path.display(), now.wall.format("%Y%m%dT%H%M%S%3fZ")));
+    for (old, new) in load::beside(path).iter().zip(load::beside(&aside)) {
+        match fs::rename(old, new) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+            _ => {}
+        }
+    }
+    // By a link where there are links, so that the name never stands empty.
+    fs::hard_link(path, &aside).or_else(|_| fs::rename(path, &aside)).map_err(io)?;
+    load::put_in_place(fresh, path)?;
+    Ok(aside)
+}
+
+/// The numbers of all entries that can be reached, and what is taken over of those that are whole.
+fn what_is_whole(old: &Connection) -> (BTreeSet<i64>, Carried) {
+    let mut carried = Carried::default();
+    let mut numbers = BTreeSet::new();
+    // From both ends: a page that is cut off stops a scan from one side.
+    for direction in ["ASC", "DESC"] {
+        let sql = format!("SELECT {ENTRY_COLUMNS} FROM entry e ORDER BY e.entry {direction}");
+        each(old, &sql, |row| {
+            if let Ok(number) = row.get(0) {
+                numbers.insert(number);
+            }
+            if let Ok(row) = EntryRow::read(row, 0)
+                && row.state == State::Shown
+                && let Ok(released) = row.released()
+            {
+                carried.entries.insert(row.path.clone(), (row.rev, released));
+            }
+        });
+        each(old, &format!("SELECT {FEED_COLUMNS} FROM feed f ORDER BY f.feed {direction}"), |row| {
+            if let Ok(record) = FeedRecord::read(row) {
+                carried.feeds.insert(record.key, (record.updated, record.modified));
+            }
+        });
+    }
+    for name in ["inbox", "device", "suspended", "site_id"] {
+        if let Ok(Some(value)) = meta(old, name) {
+            carried.meta.push((name, value));
+        }
+    }
+    (numbers, carried)
+}
+
+/// Calls `take` with each row up to the first that cannot be reached.
+fn each(connection: &Connection, sql: &str, mut take: impl FnMut(&rusqlite::Row<'_>)) {
+    let Ok(mut statement) = connection.prepare(sql) else { return };
+    let Ok(mut rows) = statement.query([]) else { return };
+    while let Ok(Some(row)) = rows.next() {
+        take(row);
+    }
+}
+
+/// An entry whose rows are whole, as if its file were read now.
+fn save(old: &Connection, number: i64, settings: &Settings) -> Option<SeenFile> {
+    let row = EntryRow::get(old, number).ok()??;
+    let kept = KeptRow::get(old, number).ok()??;
+    if row.entry != number || revision(&kept.article) != row.rev || row.state == State::Withdrawn {
+        return None;
+    }
+    let bytes = kept.kept.open().ok()?;
+    let fingerprint = FileRow::get(old, &row.path).ok().flatten().and_then(|file| file.fingerprint);
+    let fingerprint = fingerprint.unwrap_or(Fingerprint { size: bytes.len() as u64, mtime: 0, ctime: 0, inode: 0 });
+    let hash = *blake3::hash(&bytes).as_bytes();
+    let mut parsed = crate::article::parse(SourceFile { path: &row.path, bytes: &bytes }, &settings.rules);
+    parsed.article = Some(kept.article);
+    drop(bytes);
+    let under = settings.rules.digest();
+    Some(SeenFile { path: row.path, fingerprint, hash, under, kept: kept.kept, parsed })
+}

@@ -1,0 +1,170 @@
+//! Readership: how many subscribers readers state for which feed, and which clients never send validators.
+//!
+//! Services that fetch a feed for many people say so in their `User-Agent` (`…; 12 subscribers`). Clients that ask
+//! without validators cost their operators and us a whole feed each time; a maintainer who is told may mend that.
+//! Bounded: what does not fit is not noted.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use hyper::header::{IF_MODIFIED_SINCE, IF_NONE_MATCH, USER_AGENT};
+use hyper::http::request::Parts;
+
+use crate::entry::Document;
+
+/// Clients and feeds that are noted.
+const MOST: usize = 512;
+
+/// The longest name of a client.
+const LONGEST: usize = 60;
+
+/// What readers say of themselves.
+#[derive(Debug, Default)]
+pub struct Readership {
+    noted: Mutex<Noted>,
+}
+
+#[derive(Debug, Default)]
+struct Noted {
+    /// By client.
+    clients: HashMap<String, Manner>,
+    /// By path and client.
+    subscribers: HashMap<(String, String), u64>,
+}
+
+/// How a client asks for feeds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Requests with validators.
+    pub conditional: u64,
+    /// Requests without.
+    pub plain: u64,
+}
+
+impl Readership {
+    /// Notes a request for a feed.
+    pub fn note(&self, request: &Parts, document: &Document) {
+        let Some(agent) = request.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()) else { return };
+        let name = client(agent);
+        let conditional =
+            request.headers.contains_key(IF_NONE_MATCH) || request.headers.contains_key(IF_MODIFIED_SINCE);
+        let subscribers = subscribers(agent);
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let Noted { clients, subscribers: feeds } = &mut *noted;
+        if let Some(manner) = clients.get_mut(name) {
+            manner.note(conditional);
+        } else if clients.len() < MOST {
+            clients.entry(name.to_owned()).or_default().note(conditional);
+        }
+        if let Some(count) = subscribers {
+            let feed = (document.path(), name.to_owned());
+            if feeds.len() < MOST || feeds.contains_key(&feed) {
+                feeds.insert(feed, count);
+            }
+        }
+    }
+
+    /// Paths of feeds with the subscribers that all their readers state, the most first.
+    pub fn subscribers(&self) -> Vec<(String, u64)> {
+        let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sums: HashMap<&str, u64> = HashMap::new();
+        for ((path, _), count) in &noted.subscribers {
+            let sum = sums.entry(path).or_default();
+            *sum = sum.saturating_add(*count);
+        }
+        let mut sums: Vec<_> = sums.into_iter().map(|(path, sum)| (path.to_owned(), sum)).collect();
+        sums.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        sums
+    }
+
+    /// Clients that asked more than once and never with validators, the busiest first.
+    pub fn careless(&self) -> Vec<(String, u64)> {
+        let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients: Vec<_> = noted
+            .clients
+            .iter()
+            .filter(|(_, manner)| manner.conditional == 0 && manner.plain > 1)
+            .map(|(name, manner)| (name.clone(), manner.plain))
+            .collect();
+        clients.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        clients
+    }
+}
+
+impl Manner {
+    fn note(&mut self, conditional: bool) {
+        if conditional {
+            self.conditional += 1;
+        } else {
+            self.plain += 1;
+        }
+    }
+}
+
+/// The name of a client: its product without the version (RFC 9110 section 10.1.5).
+fn client(agent: &str) -> &str {
+    let end = agent.find(['/', ' ', ';', '(']).unwrap_or(agent.len()).min(LONGEST);
+    agent.get(..end).unwrap_or_default()
+}
+
+/// The number before `subscribers`, `readers` or `users`.
+fn subscribers(agent: &str) -> Option<u64> {
+    ["subscriber", "reader", "user"].iter().find_map(|word| {
+        agent.match_indices(word).find_map(|(at, _)| {
+            let before = agent[..at].strip_suffix(' ')?;
+            let digits = before.len() - before.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+            before[before.len() - digits..].parse().ok()
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Request;
+
+    use super::*;
+
+    fn note(readership: &Readership, path: &str, agent: &str, validator: bool) {
+        let mut request = Request::builder().header(USER_AGENT, agent);
+        if validator {
+            request = request.header(IF_NONE_MATCH, "\"x\"");
+        }
+        let request = request.body(()).expect("a request").into_parts().0;
+        readership.note(&request, &Document::from_path(path).expect("a document"));
+    }
+
+    #[test]
+    fn subscribers_are_read_from_the_agent() {
+        for (agent, expected) in [
+            ("Feedbin feed-id:1373711 - 142 subscribers", Some(142)),
+            ("Feedly/1.0 (+http://www.feedly.com/fetcher.html; 1 subscribers; like FeedFetcher-Google)", Some(1)),
+            ("NewsBlur Feed Fetcher - 7 subscribers - http://www.newsblur.com/site/1/", Some(7)),
+            ("Inoreader/1.0 (+http://www.inoreader.com/feed-fetcher; 33 subscribers; )", Some(33)),
+            ("Some Reader 12 readers", Some(12)),
+            ("FreshRSS/1.24 (Linux; https://freshrss.org)", None),
+            ("subscribers", None),
+            ("x subscribers", None),
+            ("99999999999999999999999 subscribers", None),
+        ] {
+            assert_eq!(subscribers(agent), expected, "{agent}");
+        }
+    }
+
+    #[test]
+    fn what_is_noted_is_bounded_and_summed() {
+        let readership = Readership::default();
+        note(&readership, "/all.rss", "Feedbin - 10 subscribers", true);
+        note(&readership, "/all.rss", "Feedbin - 12 subscribers", true);
+        note(&readership, "/all.rss", "Feedly/1.0 (3 subscribers)", true);
+        for _ in 0..3 {
+            note(&readership, "/all.atom", "wget/1.2", false);
+        }
+        assert_eq!(readership.subscribers(), [("/all.rss".to_owned(), 15)]);
+        assert_eq!(readership.careless(), [("wget".to_owned(), 3)]);
+        for number in 0..2000 {
+            note(&readership, &format!("/tag/{number}.rss"), &format!("bot{number}/1 (1 users)"), false);
+        }
+        assert!(readership.subscribers().len() <= MOST);
+        assert!(readership.noted.lock().expect("no panic").clients.len() <= MOST);
+    }
+}
