@@ -29,7 +29,7 @@ use std::time::Duration;
 use rusqlite::{Connection, TransactionBehavior};
 use uuid::Uuid;
 
-use crate::article::{Hash, Parsed, Rules, Timestamp};
+use crate::article::{Article, Hash, Parsed, Rules, Timestamp};
 use crate::diagnostic::Diagnostic;
 use crate::entry::{Kept, Key, Kind, Namespace, Taxonomies};
 
@@ -275,8 +275,19 @@ pub struct Inbox {
     pub device: u64,
 }
 
-/// What stands at a path of the inbox at this moment: the inode of a file, or nothing; `None` where that cannot be told.
-pub type Look = Box<dyn Fn(&str) -> Option<Option<u64>> + Send>;
+/// What stands at a path of the inbox at this moment.
+#[derive(Debug)]
+pub enum Stands {
+    /// That cannot be told.
+    Unknown,
+    /// No file.
+    Nothing,
+    /// A file that says this.
+    Article(Box<Article>),
+}
+
+/// Looks at a path of the inbox.
+pub type Look = Box<dyn Fn(&str) -> Stands + Send>;
 
 /// The one writer.
 pub struct Catalog {
@@ -292,11 +303,11 @@ pub struct Catalog {
     next_due: Option<Timestamp>,
     /// Entries up to this number were read under the present rules.
     reparsed: i64,
+    look: Option<Look>,
     /// The last search for damage found nothing.
     vain: bool,
     /// Why nothing can be written since the start.
     frozen: Option<String>,
-    look: Option<Look>,
 }
 
 impl Catalog {
@@ -325,6 +336,7 @@ impl Catalog {
         readers.set_access(access);
         let dir = dir.display().to_string();
         Ok(Catalog {
+            look: None,
             rules: rules(&settings),
             reads: settings.rules.digest(),
             next_due: None,
@@ -336,7 +348,6 @@ impl Catalog {
             waits: due::Waits::default(),
             reparsed: 0,
             vain: false,
-            look: None,
             frozen: Some(format!("the state folder {dir} cannot be written ({})", why.chain())),
         })
     }
@@ -374,9 +385,9 @@ impl Catalog {
             readers,
             waits: due::Waits::default(),
             reparsed: 0,
+            look: None,
             vain: false,
             frozen: None,
-            look: None,
         };
         match catalog.ensure_feeds() {
             // Readers tell by themselves where a row is damaged; the others can be shown.

@@ -355,7 +355,7 @@ impl Loop {
                 // All that is missing was told before, in the lane that goes first.
                 self.shared.lanes.push_at_once(Lane::Bulk, Item { change: Change::AcceptMissing, since: now });
             }
-            if self.renditions.is_some() && !self.clockwork.gone && std::mem::take(&mut self.clockwork.told_away) {
+            if !self.cold && !self.clockwork.gone && std::mem::take(&mut self.clockwork.told_away) {
                 self.shared.lanes.push_at_once(Lane::Bulk, Item { change: Change::There, since: now });
             }
         }

@@ -264,16 +264,14 @@ fn start_writer(
             Ok(catalog) => catalog,
             Err(error) => return drop(tell.send(Message::Loaded(Err(error)))),
         };
-        record.look_with({
-            let shared = Arc::clone(&shared);
-            Box::new(move |path: &str| stands_at(&shared, path))
-        });
         let renditions = opened.unwrap_or_else(|| {
             let opened = open(&record, &setup, &metrics);
             let renditions = Arc::clone(&opened.renditions);
             let _ = tell.send(Message::Loaded(Ok(opened)));
             renditions
         });
+        let look = Inbox(Arc::clone(&shared));
+        record.look_with(Box::new(move |path: &str| look.stands_at(path)));
         let (lanes, clock) = (Arc::clone(&shared.lanes), Arc::clone(&shared.clock));
         let (inbox, originals) = (Inbox(Arc::clone(&shared)), Box::new(Inbox(Arc::clone(&shared))));
         let holds = Box::new(move |path: &str| inbox.holds(path));
@@ -291,17 +289,6 @@ fn rebuild(setup: &Setup, shared: &Arc<Shared>) -> Result<Catalog, Failure> {
         Err(error) => refuse_empty(&catalog, shared, &error)?,
     }
     Ok(catalog)
-}
-
-/// See [`catalog::Look`].
-fn stands_at(shared: &Shared, path: &str) -> Option<Option<u64>> {
-    match shared.open_inbox().ok()?.look(path) {
-        Ok(Look::File(seen)) => Some(Some(seen.inode)),
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
-            Some(None)
-        }
-        _ => None,
-    }
 }
 
 /// On the writer's thread, after the commit: first what readers see is made new, then it is told.

@@ -8,12 +8,14 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use http_body_util::Full;
+use hyper::Response;
 use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -182,10 +184,14 @@ impl Door {
         let door = Arc::clone(&self);
         let service = service_fn(move |request| {
             let (door, caller) = (Arc::clone(&door), Arc::clone(&served));
-            async move { Ok::<_, Infallible>(answer(&door.handler, &caller, request).await.map(Full::<Bytes>::new)) }
+            // Boxed, so that a connection without a request does not hold the room for one.
+            let answered: Answered = Box::pin(async move {
+                let response = answer(&door.handler, &caller, request).await;
+                Ok(response.map(Full::new))
+            });
+            answered
         });
-        let connection = self.builder.serve_connection(io, service);
-        tokio::pin!(connection);
+        let mut connection = pin!(self.builder.serve_connection(io, service));
         let mut stage = Stage::new(&self.phase, Phase::Closing);
         let mut told = false;
         poll_fn(|cx| {
@@ -214,33 +220,55 @@ impl Door {
     }
 }
 
-/// Waits for a phase of stopping. A connection wakes for each request; only a change costs more than one look then.
+/// Waits for a phase of stopping. A connection wakes for each request; this future is polled only when it was this
+/// future that woke it.
 struct Stage {
-    phase: watch::Receiver<Phase>,
     reached: Pin<Box<dyn Future<Output = ()> + Send>>,
-    registered: Option<Waker>,
+    bell: Option<Arc<Bell>>,
+}
+
+/// Passes a wake on, and remembers it.
+struct Bell {
+    rung: AtomicBool,
+    task: Waker,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.rung.store(true, Ordering::Release);
+        self.task.wake_by_ref();
+    }
 }
 
 impl Stage {
     fn new(phase: &watch::Receiver<Phase>, stage: Phase) -> Stage {
-        let mut phases = phase.clone();
+        let mut phase = phase.clone();
         let reached = Box::pin(async move {
             // Without a sender nothing is left to wait for.
-            let _ = phases.wait_for(|phase| *phase >= stage).await;
+            let _ = phase.wait_for(|phase| *phase >= stage).await;
         });
-        Stage { phase: phase.clone(), reached, registered: None }
+        Stage { reached, bell: None }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let waits = self.registered.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
-        if waits && matches!(self.phase.has_changed(), Ok(false)) {
+        let bell = match &self.bell {
+            Some(bell) if bell.task.will_wake(cx.waker()) => bell,
+            _ => self.bell.insert(Arc::new(Bell { rung: AtomicBool::new(true), task: cx.waker().clone() })),
+        };
+        if !bell.rung.swap(false, Ordering::AcqRel) {
             return Poll::Pending;
         }
-        self.phase.mark_unchanged();
-        self.registered = Some(cx.waker().clone());
-        self.reached.as_mut().poll(cx)
+        let waker = Waker::from(Arc::clone(bell));
+        self.reached.as_mut().poll(&mut Context::from_waker(&waker))
     }
 }
+
+/// The answer to a request, under way.
+type Answered = Pin<Box<dyn Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send>>;
 
 /// hyper as every connection is served with.
 fn builder() -> auto::Builder<TokioExecutor> {

@@ -8,8 +8,9 @@ use hyper::body::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
 
-use super::{Reply, Site, large, rest, settings, until};
+use super::{PATIENCE, Reply, Site, large, rest, settings, until};
 use crate::entry::{Document, Format, Key};
 use crate::server::Address;
 
@@ -57,12 +58,13 @@ async fn headers_that_never_end_are_cut() {
             }
         }
     };
+    // The last drop may cross with the answer, and take it back.
     let mut bytes = Vec::new();
     tokio::select! {
         () = drops => {}
-        _ = read.read_to_end(&mut bytes) => {}
+        ended = timeout(PATIENCE, read.read_to_end(&mut bytes)) => drop(ended.expect("it closes")),
     }
-    assert_eq!(Reply::parse(&bytes).status, 408);
+    assert!(bytes.is_empty() || Reply::parse(&bytes).status == 408);
 
     // A later request on the same connection has the same limit.
     let mut second = connect(&site).await;
