@@ -309,5 +309,6 @@ fn save(old: &Connection, number: i64, settings: &Settings) -> Option<SeenFile> 
     let mut parsed = crate::article::parse(SourceFile { path: &row.path, bytes: &bytes }, &settings.rules);
     parsed.article = Some(kept.article);
     drop(bytes);
-    Some(SeenFile { path: row.path, fingerprint, hash, kept: kept.kept, parsed })
+    let under = settings.rules.digest();
+    Some(SeenFile { path: row.path, fingerprint, hash, under, kept: kept.kept, parsed })
 }

@@ -15,6 +15,7 @@ mod mend;
 mod mend_tests;
 mod place;
 mod read;
+mod reconfigure;
 mod row;
 mod schema;
 #[cfg(test)]
@@ -93,6 +94,8 @@ pub struct SeenFile {
     pub fingerprint: Fingerprint,
     /// BLAKE3 of the bytes.
     pub hash: Hash,
+    /// The digest of the rules by which it was read: they may have changed since.
+    pub under: Hash,
     /// The bytes.
     pub kept: Kept,
     /// What they say.
@@ -291,6 +294,8 @@ pub struct Catalog {
     path: PathBuf,
     settings: Settings,
     rules: Hash,
+    /// The digest of `settings.rules` alone.
+    reads: Hash,
     connection: Connection,
     readers: Readers,
     late: due::Late,
@@ -333,6 +338,7 @@ impl Catalog {
         Ok(Catalog {
             look: None,
             rules: rules(&settings),
+            reads: settings.rules.digest(),
             next_due: None,
             late: due::Late::default(),
             path,
@@ -370,6 +376,7 @@ impl Catalog {
         let readers = Readers::new(path.clone(), &settings);
         let mut catalog = Catalog {
             rules: rules(&settings),
+            reads: settings.rules.digest(),
             next_due: due::next(&connection)?,
             late: due::Late::new(&connection)?,
             path,
@@ -526,6 +533,7 @@ impl Catalog {
             connection: &transaction,
             settings: &self.settings,
             rules: self.rules,
+            reads: self.reads,
             now,
             feeds: place::Feeds::default(),
             delta: Delta::default(),
@@ -620,6 +628,6 @@ fn point(name: &'static str) -> Result<(), Error> {
 fn rules(settings: &Settings) -> Hash {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&settings.rules.digest());
-    hasher.update(format!("{:?}", settings.taxonomies).as_bytes());
+    hasher.update(format!("{:?} {}", settings.taxonomies, settings.hold_future).as_bytes());
     *hasher.finalize().as_bytes()
 }

@@ -141,6 +141,17 @@ pub(super) fn open_damaged(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
+/// Sees that a catalog, opened for reading, is of this release.
+pub(super) fn expect_version(connection: &Connection, path: &Path) -> Result<(), Error> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let path = path.display().to_string();
+    match found {
+        VERSION => Ok(()),
+        found if found > VERSION => Err(Error::Newer { path, found, known: VERSION }),
+        found => Err(Error::Damaged { path, what: format!("it has the schema {found} of an older release") }),
+    }
+}
+
 /// How a catalog can be read whose folder cannot be written; `None` where it cannot be read either.
 pub(super) fn find_access(path: &Path) -> Option<Access> {
     let reads = |access: &Access| {

@@ -22,7 +22,7 @@ use super::{Named, Names, Shared};
 use crate::article::{self, Rules, SourceFile};
 use crate::catalog::{Change, Fingerprint, SeenFile};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::entry::Kept;
+use crate::entry::{Hash, Kept};
 use crate::failpoint;
 
 /// How files are read.
@@ -34,6 +34,8 @@ pub(super) struct Reading {
     pub(super) max_file_size: u64,
     /// The settings of `articles`.
     pub(super) rules: Rules,
+    /// Their digest.
+    pub(super) under: Hash,
 }
 
 /// What a read gave.
@@ -129,12 +131,12 @@ fn read_file(root: &Root, path: &str, seen: Fingerprint, reading: &Reading) -> O
         Err(error) => return Outcome::Later(error.into()),
     }
     drop(file);
-    understand(path, before, &bytes, &reading.rules)
+    understand(path, before, &bytes, reading)
 }
 
-fn understand(path: &str, fingerprint: Fingerprint, bytes: &[u8], rules: &Rules) -> Outcome {
+fn understand(path: &str, fingerprint: Fingerprint, bytes: &[u8], reading: &Reading) -> Outcome {
     // A bug in a parser must harm the one file that shows it, not the thread that reads all others.
-    let parsed = catch_unwind(AssertUnwindSafe(|| article::parse(SourceFile { path, bytes }, rules)));
+    let parsed = catch_unwind(AssertUnwindSafe(|| article::parse(SourceFile { path, bytes }, &reading.rules)));
     if let Err(error) = failpoint::io("parse.article") {
         return Outcome::Later(error);
     }
@@ -144,7 +146,8 @@ fn understand(path: &str, fingerprint: Fingerprint, bytes: &[u8], rules: &Rules)
     };
     let hash = *blake3::hash(bytes).as_bytes();
     let kept = Kept::new(bytes);
-    Outcome::Change(Change::Seen(Box::new(SeenFile { path: path.to_owned(), fingerprint, hash, kept, parsed })))
+    let (path, under) = (path.to_owned(), reading.under);
+    Outcome::Change(Change::Seen(Box::new(SeenFile { path, fingerprint, hash, under, kept, parsed })))
 }
 
 fn not_opened(path: &str, seen: Fingerprint, error: io::Error) -> Outcome {
