@@ -136,7 +136,8 @@ fn serve(point: &str, failing: Failing, inbox: &Path) {
                 let lives = seen.watch(&mut daemon, FIRST + n + 1, must_reach, &what);
                 assert!(lives || failing == Failing::Abort, "{what}: it ended");
                 if lives {
-                    assert!(daemon.stop().success(), "{what}");
+                    // The last line of one that is about to abort may be read before it is gone.
+                    assert!(daemon.stop().success() || failing == Failing::Abort, "{what}");
                 }
             }
         }
