@@ -13,6 +13,7 @@
 //! | [`rendition`] | stamps, codings, the byte-bounded cache with single flight | feed, catalog's readers |
 //! | [`server`] | request and state → response | rendition |
 //! | [`daemon`] | watching, settling, the writer thread, publishing, signals | all |
+//! | [`failpoint`] | where tests make the world fail; nothing in a release | – |
 //! | [`config`], [`cli`] | around all: settings, commands | all |
 //!
 //! # Invariants
@@ -32,6 +33,7 @@ pub mod config;
 pub mod daemon;
 pub mod diagnostic;
 pub mod entry;
+pub mod failpoint;
 pub mod feed;
 pub mod metrics;
 pub mod rendition;

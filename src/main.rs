@@ -6,6 +6,7 @@ use feedmill::cli::{self, World};
 use feedmill::config::Surroundings;
 
 fn main() -> ExitCode {
+    let _points = feedmill::failpoint::arm();
     let env =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     // Without a working directory, relative paths start at the root and are not found there.

@@ -25,6 +25,8 @@ pub(super) struct Work<'a> {
     pub settings: &'a Settings,
     /// Under which rules files are read now.
     pub rules: Hash,
+    /// The part of it that a file's reader knows.
+    pub reads: Hash,
     pub now: Now,
     pub feeds: Feeds,
     pub delta: Delta,
@@ -85,7 +87,13 @@ impl Work<'_> {
         }
     }
 
-    fn seen(&mut self, file: SeenFile) -> Result<(), Error> {
+    fn seen(&mut self, mut file: SeenFile) -> Result<(), Error> {
+        if file.under != self.reads {
+            // The settings changed while it was on its way.
+            let bytes = file.kept.open().map_err(|source| Error::Io { dir: file.path.clone(), source })?;
+            let source = crate::article::SourceFile { path: &file.path, bytes: &bytes };
+            file.parsed = crate::article::parse(source, &self.settings.rules);
+        }
         let before = FileRow::get(self.connection, &file.path)?;
         self.came_back(before.as_ref(), &file.path)?;
         let hash = Some(short(&file.hash));

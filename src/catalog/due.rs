@@ -100,6 +100,16 @@ pub(super) struct Waits {
 }
 
 impl Waits {
+    /// Nothing waits any more.
+    pub(super) fn end_all(&mut self) {
+        self.until.clear();
+    }
+
+    /// No wait ends later than this.
+    pub(super) fn shorten(&mut self, latest: Duration) {
+        self.until.values_mut().for_each(|until| *until = latest.min(*until));
+    }
+
     /// As after a start: to be taken over from the catalog.
     pub(super) fn anew(&self) -> Waits {
         Waits { stopped: self.stopped, ..Waits::default() }

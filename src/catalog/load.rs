@@ -99,6 +99,7 @@ pub(super) fn make(
     let fresh = target.with_extension("sqlite.new");
     let io = |source| Error::Io { dir: target.display().to_string(), source };
     remove(&fresh).map_err(io)?;
+    super::point("load.make")?;
     let connection = Connection::open(&fresh)?;
     connection.pragma_update(None, "page_size", PAGE_SIZE)?;
     // Until the rename nobody reads this file, and a crash throws it away.
@@ -135,6 +136,7 @@ pub(super) fn make(
     connection.execute_batch("COMMIT")?;
     connection.pragma_update(None, "user_version", VERSION)?;
     connection.close().map_err(|(_, e)| e)?;
+    super::point("load.sync")?;
     File::open(&fresh).and_then(|file| file.sync_all()).map_err(io)?;
     Ok(fresh)
 }
@@ -147,7 +149,9 @@ pub(super) fn put_in_place(fresh: &Path, target: &Path) -> Result<(), Error> {
         remove(&name).map_err(io)?;
     }
     sync_folder(target).map_err(io)?;
+    super::point("load.rename")?;
     fs::rename(fresh, target).map_err(io)?;
+    super::point("load.placed")?;
     sync_folder(target).map_err(io)
 }
 

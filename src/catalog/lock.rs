@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use crate::failpoint;
 
 const FILE: &str = "lock";
 
@@ -40,7 +41,7 @@ impl Lock {
     pub fn acquire(dir: &Path) -> Result<Lock, Error> {
         let name = dir.display().to_string();
         let io = |source| Error::Io { dir: name.clone(), source };
-        fs::create_dir_all(dir).map_err(io)?;
+        failpoint::io("state.lock").and_then(|()| fs::create_dir_all(dir)).map_err(io)?;
         let file = File::options().read(true).write(true).create(true).truncate(false).open(dir.join(FILE));
         // A folder that cannot be written is locked all the same, where there is something in it to lock.
         let file = file.or_else(|error| {

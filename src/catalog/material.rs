@@ -153,6 +153,7 @@ impl Reader<'_> {
                 let tombstones = self.tombstones(record.feed)?;
                 digest.number(record.updated);
                 digest.number(record.page);
+                digest.number(i64::from(self.view.archives.contains(&key.kind())));
                 for row in &rows {
                     digest.entry(row, self.view.paths_matter)?;
                 }

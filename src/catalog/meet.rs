@@ -8,7 +8,7 @@
 use rusqlite::{Connection, params};
 
 use super::row::{EntryRow, KeptRow, State, join, short, split, timestamp};
-use super::{Error, Look, SeenFile};
+use super::{Error, Look, SeenFile, Stands};
 use crate::article::Article;
 use crate::entry::{Namespace, Seed, normal_title};
 
@@ -57,7 +57,7 @@ pub(super) fn meet(
     known: Option<EntryRow>,
     look: Option<&Look>,
 ) -> Result<Meeting, Error> {
-    let is_gone = |entry: &EntryRow| is_gone(connection, entry, &file.path, look);
+    let is_gone = |entry: &EntryRow| is_gone(connection, namespace, entry, &file.path, look);
     let seed = Seed::of(article, &file.path);
     let hash = seed_hash(&seed);
     let by_seed = by_seed(connection, namespace, &seed, &hash)?;
@@ -149,28 +149,37 @@ fn candidates(connection: &Connection, condition: &str, params: impl rusqlite::P
 /// Whether an entry's own file is missing, or is the file at hand, or now holds another article.
 ///
 /// What the catalog was told last may be behind: a file is read as it is, before all that happened to others was told.
-fn is_gone(connection: &Connection, entry: &EntryRow, path: &str, look: Option<&Look>) -> Result<bool, Error> {
+fn is_gone(
+    connection: &Connection,
+    namespace: &Namespace,
+    entry: &EntryRow,
+    path: &str,
+    look: Option<&Look>,
+) -> Result<bool, Error> {
     if entry.path == path {
         return Ok(true);
     }
     let (folder, name) = split(&entry.path);
     let mut statement = connection.prepare_cached("SELECT entry, missing FROM file WHERE folder = ?1 AND name = ?2")?;
     let mut rows = statement.query([folder, name])?;
-    let told = match rows.next()? {
-        None => true,
-        Some(row) => row.get::<_, Option<i64>>(0)? != Some(entry.entry) || row.get::<_, Option<i64>>(1)?.is_some(),
+    let there = match rows.next()? {
+        None => false,
+        Some(row) => row.get::<_, Option<i64>>(0)? == Some(entry.entry) && row.get::<_, Option<i64>>(1)?.is_none(),
     };
-    Ok(told
-        || match look.and_then(|look| look(&entry.path)) {
-            None => false,
-            Some(None) => true,
-            // The file of another path was renamed to this one.
-            Some(Some(inode)) => connection
-                .prepare_cached(
-                    "SELECT EXISTS(SELECT 1 FROM file WHERE inode = ?1 AND entry <> ?2 AND missing IS NULL AND NOT (folder = ?3 AND name = ?4))",
-                )?
-                .query_row(params![inode as i64, entry.entry, folder, name], |row| row.get(0))?,
-        })
+    if !there {
+        return Ok(true);
+    }
+    Ok(match look.map(|look| look(&entry.path)) {
+        None | Some(Stands::Unknown) => false,
+        Some(Stands::Nothing) => true,
+        Some(Stands::Article(article)) => {
+            let seed = Seed::of(&article, &entry.path);
+            let hash = seed_hash(&seed);
+            let owner = by_seed(connection, namespace, &seed, &hash)?;
+            owner.is_some_and(|owner| owner.entry != entry.entry && hash != entry.seed)
+                || differs_in_all(connection, entry, &article, &short(&article.body.hash))?
+        }
+    })
 }
 
 /// Whether neither title nor date nor body are what the entry has.

@@ -220,11 +220,7 @@ fn renew(
     originals: &dyn Originals,
 ) -> Result<PathBuf, Error> {
     // Where it is no database any more, nothing can be saved.
-    let old = schema::open_reader(path, schema::Access::Usual).ok();
-    if let Some(old) = &old {
-        // Else SQLite refuses a file that is shorter than its header says. This connection cannot write.
-        let _ = old.pragma_update(None, "writable_schema", true);
-    }
+    let old = schema::open_damaged(path).ok();
     let (numbers, carried) = old.as_ref().map(what_is_whole).unwrap_or_default();
     let mut saved: HashSet<String> = HashSet::new();
     let mut rest: Option<std::vec::IntoIter<String>> = None;
@@ -313,5 +309,6 @@ fn save(old: &Connection, number: i64, settings: &Settings) -> Option<SeenFile> 
     let mut parsed = crate::article::parse(SourceFile { path: &row.path, bytes: &bytes }, &settings.rules);
     parsed.article = Some(kept.article);
     drop(bytes);
-    Some(SeenFile { path: row.path, fingerprint, hash, kept: kept.kept, parsed })
+    let under = settings.rules.digest();
+    Some(SeenFile { path: row.path, fingerprint, hash, under, kept: kept.kept, parsed })
 }

@@ -15,6 +15,7 @@ mod mend;
 mod mend_tests;
 mod place;
 mod read;
+mod reconfigure;
 mod row;
 mod schema;
 #[cfg(test)]
@@ -28,7 +29,7 @@ use std::time::Duration;
 use rusqlite::{Connection, TransactionBehavior};
 use uuid::Uuid;
 
-use crate::article::{Hash, Parsed, Rules, Timestamp};
+use crate::article::{Article, Hash, Parsed, Rules, Timestamp};
 use crate::diagnostic::Diagnostic;
 use crate::entry::{Kept, Key, Kind, Namespace, Taxonomies};
 
@@ -93,6 +94,8 @@ pub struct SeenFile {
     pub fingerprint: Fingerprint,
     /// BLAKE3 of the bytes.
     pub hash: Hash,
+    /// The digest of the rules by which it was read: they may have changed since.
+    pub under: Hash,
     /// The bytes.
     pub kept: Kept,
     /// What they say.
@@ -272,14 +275,27 @@ pub struct Inbox {
     pub device: u64,
 }
 
-/// What stands at a path of the inbox at this moment: the inode of a file, or nothing; `None` where that cannot be told.
-pub type Look = Box<dyn Fn(&str) -> Option<Option<u64>> + Send>;
+/// What stands at a path of the inbox at this moment.
+#[derive(Debug)]
+pub enum Stands {
+    /// That cannot be told.
+    Unknown,
+    /// No file.
+    Nothing,
+    /// A file that says this.
+    Article(Box<Article>),
+}
+
+/// Looks at a path of the inbox.
+pub type Look = Box<dyn Fn(&str) -> Stands + Send>;
 
 /// The one writer.
 pub struct Catalog {
     path: PathBuf,
     settings: Settings,
     rules: Hash,
+    /// The digest of `settings.rules` alone.
+    reads: Hash,
     connection: Connection,
     readers: Readers,
     late: due::Late,
@@ -287,11 +303,11 @@ pub struct Catalog {
     next_due: Option<Timestamp>,
     /// Entries up to this number were read under the present rules.
     reparsed: i64,
+    look: Option<Look>,
     /// The last search for damage found nothing.
     vain: bool,
     /// Why nothing can be written since the start.
     frozen: Option<String>,
-    look: Option<Look>,
 }
 
 impl Catalog {
@@ -320,7 +336,9 @@ impl Catalog {
         readers.set_access(access);
         let dir = dir.display().to_string();
         Ok(Catalog {
+            look: None,
             rules: rules(&settings),
+            reads: settings.rules.digest(),
             next_due: None,
             late: due::Late::default(),
             path,
@@ -330,7 +348,6 @@ impl Catalog {
             waits: due::Waits::default(),
             reparsed: 0,
             vain: false,
-            look: None,
             frozen: Some(format!("the state folder {dir} cannot be written ({})", why.chain())),
         })
     }
@@ -359,6 +376,7 @@ impl Catalog {
         let readers = Readers::new(path.clone(), &settings);
         let mut catalog = Catalog {
             rules: rules(&settings),
+            reads: settings.rules.digest(),
             next_due: due::next(&connection)?,
             late: due::Late::new(&connection)?,
             path,
@@ -367,9 +385,9 @@ impl Catalog {
             readers,
             waits: due::Waits::default(),
             reparsed: 0,
+            look: None,
             vain: false,
             frozen: None,
-            look: None,
         };
         match catalog.ensure_feeds() {
             // Readers tell by themselves where a row is damaged; the others can be shown.
@@ -419,6 +437,7 @@ impl Catalog {
             // Nothing is withdrawn while nothing can be written; the next start asks again.
             return Ok(());
         }
+        point("catalog.adopt")?;
         let path = inbox.path.display().to_string();
         let device = inbox.device.to_string();
         let known = row::meta(&self.connection, "inbox")?;
@@ -463,6 +482,7 @@ impl Catalog {
         let any_missing = changes.iter().any(|change| matches!(change, Change::Missing { .. }));
         self.work(now, |work| {
             for change in changes {
+                point("catalog.change")?;
                 work.change(change)?;
             }
             Ok(any_missing)
@@ -477,6 +497,7 @@ impl Catalog {
     /// As [`Catalog::apply`].
     pub fn reparse(&mut self, now: Now, limit: usize) -> Result<Option<Delta>, Error> {
         self.writable()?;
+        point("catalog.reparse")?;
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT {} FROM kept k WHERE k.entry > ?1 AND k.rules <> ?2 ORDER BY k.entry LIMIT ?3",
             row::KEPT_COLUMNS
@@ -506,11 +527,13 @@ impl Catalog {
         body: impl FnOnce(&mut apply::Work<'_>) -> Result<bool, Error>,
     ) -> Result<Delta, Error> {
         self.writable()?;
+        point("catalog.begin")?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut work = apply::Work {
             connection: &transaction,
             settings: &self.settings,
             rules: self.rules,
+            reads: self.reads,
             now,
             feeds: place::Feeds::default(),
             delta: Delta::default(),
@@ -523,12 +546,16 @@ impl Catalog {
         if any_missing {
             work.suspend_if_all_missing()?;
         }
+        point("catalog.due")?;
         work.process_due()?;
         work.tell_absent()?;
         let apply::Work { mut feeds, mut delta, .. } = work;
         feeds.flush(&transaction, &mut delta)?;
         delta.next_due = due::next(&transaction)?;
+        point("catalog.commit")?;
         transaction.commit()?;
+        // What fails from here on has happened: it is told again, and changes nothing.
+        point("catalog.committed")?;
         self.next_due = delta.next_due;
         Ok(delta)
     }
@@ -575,6 +602,7 @@ impl Catalog {
     ///
     /// See [`Error`].
     pub fn checkpoint(&mut self) -> Result<u64, Error> {
+        point("catalog.checkpoint")?;
         let (log, copied): (i64, i64) =
             self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get(1)?, row.get(2)?)))?;
         Ok((log - copied).max(0) as u64)
@@ -591,10 +619,15 @@ impl Catalog {
     }
 }
 
+/// A fail point.
+fn point(name: &'static str) -> Result<(), Error> {
+    crate::failpoint::io(name).map_err(|source| Error::Io { dir: schema::FILE.to_owned(), source })
+}
+
 /// Under which rules files are read and put into feeds.
 fn rules(settings: &Settings) -> Hash {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&settings.rules.digest());
-    hasher.update(format!("{:?}", settings.taxonomies).as_bytes());
+    hasher.update(format!("{:?} {}", settings.taxonomies, settings.hold_future).as_bytes());
     *hasher.finalize().as_bytes()
 }

@@ -3,7 +3,7 @@
 //! A [`Reader`] sees one state of the catalog. What documents are made from is in `material`.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rusqlite::{Connection, params};
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::files::fingerprint;
 use super::row::{
-    EntryRow, FEED_COLUMNS, FeedRecord, LIVE, MemberRow, State, damaged, kind_number, sort_text, timestamp,
+    EntryRow, FEED_COLUMNS, FeedRecord, LIVE, MemberRow, State, damaged, kind_number, short, sort_text, timestamp,
 };
 use super::{Error, Fingerprint, Settings, schema};
 use crate::article::Timestamp;
@@ -78,7 +78,7 @@ pub struct Readers(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
-    view: View,
+    view: RwLock<Arc<View>>,
     idle: Mutex<Vec<Connection>>,
     /// Held by every reader; whoever puts another file in the place of the catalog waits for them, because the last
     /// connection to a file that is closed removes the log of that *name*.
@@ -98,9 +98,9 @@ pub(super) struct View {
     pub archives: Vec<Kind>,
 }
 
-impl Readers {
-    pub(super) fn new(path: PathBuf, settings: &Settings) -> Readers {
-        let view = View {
+impl View {
+    fn new(settings: &Settings) -> View {
+        View {
             items: i64::try_from(settings.items).unwrap_or(i64::MAX),
             paths_matter: settings.paths_matter,
             kinds: Kind::ALL
@@ -109,7 +109,13 @@ impl Readers {
                 .collect(),
             mixes: settings.taxonomies.mixes.iter().map(|mix| mix.key()).collect(),
             archives: settings.archives.clone(),
-        };
+        }
+    }
+}
+
+impl Readers {
+    pub(super) fn new(path: PathBuf, settings: &Settings) -> Readers {
+        let view = RwLock::new(Arc::new(View::new(settings)));
         Readers(Arc::new(Shared {
             path,
             view,
@@ -118,6 +124,28 @@ impl Readers {
             access: Mutex::default(),
             damage: Mutex::default(),
         }))
+    }
+
+    /// Opens the catalog of a state folder to look at it, whether a daemon runs on it or not. Takes no lock.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no catalog, or one of another release.
+    pub fn open(dir: &Path, settings: &Settings) -> Result<Readers, Error> {
+        let path = dir.join(schema::FILE);
+        let usual = schema::open_reader(&path, schema::Access::default())
+            .and_then(|connection| schema::expect_version(&connection, &path));
+        let readers = Readers::new(path.clone(), settings);
+        if let Err(error) = usual {
+            // Whoever asks may not be allowed to write there.
+            readers.set_access(schema::find_access(&path).ok_or(error)?);
+        }
+        Ok(readers)
+    }
+
+    /// Shows feeds by other settings from now on.
+    pub(super) fn set_view(&self, settings: &Settings) {
+        *self.0.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(View::new(settings));
     }
 
     /// Drops idle connections, after the file was opened anew.
@@ -183,8 +211,10 @@ impl Readers {
             Some(connection) => connection,
             None => schema::open_reader(&self.0.path, *self.0.access.lock().unwrap_or_else(PoisonError::into_inner))?,
         };
+        super::point("catalog.read")?;
+        let view = Arc::clone(&self.0.view.read().unwrap_or_else(PoisonError::into_inner));
         let transaction = connection.transaction()?;
-        let result = read(&Reader { connection: &transaction, view: &self.0.view })?;
+        let result = read(&Reader { connection: &transaction, view: &view })?;
         transaction.commit()?;
         // A connection on which something failed is dropped instead.
         self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
@@ -285,6 +315,32 @@ impl Reader<'_> {
             if found.len() >= limit {
                 break;
             }
+        }
+        Ok(found)
+    }
+
+    /// The archive documents that a change of an entry may have changed: those that hold it or held it, and those that
+    /// link to one that it may have opened.
+    ///
+    /// # Errors
+    ///
+    /// Where the catalog cannot be read.
+    pub fn archives_of(&self, uuid: Uuid) -> Result<Vec<(Key, u32)>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT f.key, m.page, f.page FROM entry e JOIN member m ON m.entry = e.entry
+             JOIN feed f ON f.feed = m.feed WHERE e.uuid = ?1",
+        )?;
+        let mut rows = statement.query(params![uuid.as_bytes().as_slice()])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let Some(key) = row.get_ref(0)?.as_str().ok().and_then(Key::parse) else { continue };
+            if !self.view.archives.contains(&key.kind()) {
+                continue;
+            }
+            let (page, newest): (i64, i64) = (row.get(1)?, row.get(2)?);
+            let first = if page == newest { page - 1 } else { page };
+            let pages = (first.max(1)..=page).filter_map(|page| u32::try_from(page).ok());
+            found.extend(pages.map(|page| (key.clone(), page)));
         }
         Ok(found)
     }
@@ -426,6 +482,25 @@ impl Reader<'_> {
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(params![after.unwrap_or(""), limit as i64], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The inbox that the catalog belongs to, as its path is written; `None` before it has one.
+    ///
+    /// # Errors
+    ///
+    /// Where the catalog cannot be read.
+    pub fn inbox(&self) -> Result<Option<String>, Error> {
+        super::row::meta(self.connection, "inbox")
+    }
+
+    /// Whether these bytes are what was last read at a path.
+    ///
+    /// # Errors
+    ///
+    /// Where the catalog cannot be read.
+    pub fn has_read(&self, path: &str, bytes: &[u8]) -> Result<bool, Error> {
+        let hash = short(blake3::hash(bytes).as_bytes());
+        Ok(super::files::FileRow::get(self.connection, path)?.is_some_and(|file| file.hash == Some(hash)))
     }
 
     /// What the catalog has made of a file; `None` where it knows none of this path.

@@ -94,6 +94,7 @@ pub(super) const PAGE_SIZE: u32 = 8192;
 
 /// Opens the writing connection of an existing catalog and brings it to [`VERSION`].
 pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
+    super::point("catalog.open")?;
     let mut connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -128,6 +129,27 @@ pub(super) fn open_reader(path: &Path, access: Access) -> Result<Connection, Err
     };
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
+}
+
+/// Opens what may be no whole database any more, to read from it what can be read.
+pub(super) fn open_damaged(path: &Path) -> Result<Connection, Error> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    // Before all else: without it SQLite refuses a file that is shorter than its header says.
+    connection.pragma_update(None, "writable_schema", true)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// Sees that a catalog, opened for reading, is of this release.
+pub(super) fn expect_version(connection: &Connection, path: &Path) -> Result<(), Error> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let path = path.display().to_string();
+    match found {
+        VERSION => Ok(()),
+        found if found > VERSION => Err(Error::Newer { path, found, known: VERSION }),
+        found => Err(Error::Damaged { path, what: format!("it has the schema {found} of an older release") }),
+    }
 }
 
 /// How a catalog can be read whose folder cannot be written; `None` where it cannot be read either.

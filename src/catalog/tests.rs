@@ -85,6 +85,7 @@ impl Text {
             path: path.to_owned(),
             fingerprint: Fingerprint { size: bytes.len() as u64, mtime: 0, ctime: self.changed * 1_000_000_000, inode },
             hash: *blake3::hash(&bytes).as_bytes(),
+            under: Rules::default().digest(),
             kept: Kept::new(&bytes),
             parsed: Parsed { article: Some(self.article()), problems: Vec::new(), origins: BTreeMap::new() },
         }))
@@ -580,6 +581,7 @@ fn a_broken_file_keeps_its_last_good_version() {
         path: "a.md".to_owned(),
         fingerprint: Fingerprint { size: 6, mtime: 1, ctime: 1, inode: 2 },
         hash: *blake3::hash(bytes).as_bytes(),
+        under: Rules::default().digest(),
         kept: Kept::new(bytes),
         parsed: Parsed { article: None, problems: vec![problem], origins: BTreeMap::new() },
     }))]);
@@ -744,7 +746,7 @@ fn a_file_that_is_gone_and_not_missed_yet_gives_its_article_away() {
         ..text("A", START - DAY)
     };
     // Moved and edited before anybody looked: without a look at the inbox it would be another article's double.
-    desk.catalog.look_with(Box::new(|path| (path == "a.md").then_some(None)));
+    desk.catalog.look_with(Box::new(|path| if path == "a.md" { Stands::Nothing } else { Stands::Unknown }));
     desk.write("b.md", &edited);
     assert_eq!(desk.one().id, id);
     desk.remove("a.md");

@@ -1,7 +1,7 @@
 //! `feedmill explain`: how one file is read, which key gave what, its id and its feeds.
 //!
-//! It reads the file alone: what only the catalog knows (an id kept through an edit of the title, the time when an
-//! undated article was first seen) is not in it.
+//! It reads the file, and looks at the catalog, if there is one of this inbox: only that knows an id that was kept
+//! through an edit of the title, the time when an undated article was first seen, and when it last changed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,10 +16,14 @@ use super::inbox::{Found, Root};
 use super::report::{self, Finding};
 use super::{Exit, World};
 use crate::article::{self, Article, Field, Parsed, SourceFile, Summary};
+use crate::catalog::{self, Catalog, Publication, Readers};
 use crate::config::{Config, FIELDS};
 use crate::daemon::Named;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::entry::{Key, Seed};
+
+/// Where an id is from that the file alone would not give.
+const FROM_CATALOG: &str = "catalog";
 
 /// Prints how a file is read.
 pub fn run(args: &args::Explain, config: &Config, world: &World, console: &mut Console) -> Exit {
@@ -149,12 +153,13 @@ impl Explained {
             None => Outcome::Broken,
         };
         let base = Explained { diagnostics, text, ..blank(outcome, file) };
-        let Some(article) = &parsed.article else { return base };
+        let known = Known::of(root, &base.file.path, &bytes, config);
+        let Some(article) = &parsed.article else { return base.with_older(known) };
 
         let seed = Seed::of(article, &base.file.path);
         // As at acceptance: an update in the future is not believed.
         let updated = article.updated.filter(|&at| at <= world.now).or(article.published);
-        Explained {
+        let explained = Explained {
             id: Some(config.setup.catalog.namespace.entry_id(&seed).as_str().to_owned()),
             id_from: Some(seed.name()),
             published: article.published.map(rfc3339),
@@ -162,6 +167,38 @@ impl Explained {
             fields: fields(article, &parsed, &base.text),
             feeds: config.setup.catalog.taxonomies.keys(article, &base.file.path),
             ..base
+        };
+        explained.with_version(known)
+    }
+
+    /// The file is broken, but an older version of it may be published.
+    fn with_older(self, known: Option<Known>) -> Explained {
+        let Some(known) = known.filter(|known| known.publication.shown) else { return self };
+        let id_from = known.publication.id.as_ref().map(|_| FROM_CATALOG);
+        Explained { outcome: Outcome::Published, id_from, ..self.with_all(known.publication) }
+    }
+
+    /// What the catalog knows of an article goes before what the file says.
+    fn with_version(self, known: Option<Known>) -> Explained {
+        let Some(Known { publication, is_read }) = known else { return self };
+        let id = publication.id.as_ref().map(|id| id.as_str().to_owned());
+        let id_from = if id.is_none() || id == self.id { self.id_from } else { Some(FROM_CATALOG) };
+        if is_read && publication.shown {
+            // A shown article is not held again, whatever its date says now.
+            return Explained { outcome: Outcome::Published, id_from, ..self.with_all(publication) };
+        }
+        // The next look at the file will change the rest.
+        let published = self.published.clone().or(publication.published.map(rfc3339));
+        Explained { id: id.or(self.id.clone()), id_from, published, ..self }
+    }
+
+    fn with_all(self, publication: Publication) -> Explained {
+        Explained {
+            id: publication.id.map(|id| id.as_str().to_owned()),
+            published: publication.published.map(rfc3339),
+            updated: publication.updated.map(rfc3339),
+            feeds: publication.keys,
+            ..self
         }
     }
 
@@ -223,6 +260,33 @@ impl Explained {
             text.push_str(&report::human(&Finding { path: &self.file.path, shown: &shown, diagnostic, line }));
         }
         text
+    }
+}
+
+/// What the catalog has made of a file.
+struct Known {
+    publication: Publication,
+    /// Whether the file's present bytes are the ones that it has read.
+    is_read: bool,
+}
+
+impl Known {
+    /// `None` where no catalog of this inbox knows the path, or none can be read: then the file speaks for itself.
+    fn of(root: &Root, path: &str, bytes: &[u8], config: &Config) -> Option<Known> {
+        let daemon = &config.setup.daemon;
+        if !Catalog::exists(&daemon.state) || daemon.inbox.canonicalize().ok()? != root.path() {
+            return None;
+        }
+        let look = || -> Result<Option<Known>, catalog::Error> {
+            Readers::open(&daemon.state, &config.setup.catalog)?.read(|reader| {
+                if reader.inbox()?.is_none_or(|inbox| inbox != root.path().display().to_string()) {
+                    return Ok(None);
+                }
+                let Some(publication) = reader.publication(path)? else { return Ok(None) };
+                Ok(Some(Known { publication, is_read: reader.has_read(path, bytes)? }))
+            })
+        };
+        look().ok().flatten()
     }
 }
 

@@ -68,6 +68,11 @@ impl Root {
         Ok((Root { real: root }, real))
     }
 
+    /// Where it is, without links.
+    pub fn path(&self) -> &Path {
+        &self.real
+    }
+
     /// A path as this root tells it.
     pub fn relative(&self, full: &Path) -> String {
         name_text(full.strip_prefix(&self.real).unwrap_or(full).as_os_str())

@@ -30,9 +30,6 @@ pub fn serve(args: &args::Serve, config: Config, request: Request, world: &World
         Some(file) => tracing::info!("the config is {}", file.display()),
         None => tracing::info!("no config file, the defaults are in force"),
     }
-    if config.setup.daemon.publish.is_some() {
-        tracing::warn!("publish.disk has no effect in this release; feedmill build writes files");
-    }
     let mut setup = config.setup;
     setup.daemon.accept_empty = args.accept_empty;
     let around = world.around.clone();

@@ -4,20 +4,21 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::health::{Ailment, Wellbeing};
 use super::hints::event_of;
-use super::lanes::Item;
+use super::lanes::{self, Item};
 use super::plan::{self, Act, Cause, End, Event, Lane};
 use super::read::{Job, is_missing};
 use super::scanner::{Report, Request, Say};
 use super::start::{self, Opened};
 use super::watch::Hint;
 use super::writer::Beat;
-use super::{Failure, Ready, Reload, Setup, Shared, systemd};
+use super::{Failure, Ready, Reload, Setup, Shared, mirror, systemd};
 use crate::catalog::{self, Change, Cure};
-use crate::feed::Renderer;
+use crate::failpoint;
 use crate::rendition::Renditions;
 
 /// How often the inbox's root is looked at, and all else that has no event.
@@ -65,6 +66,8 @@ pub(super) enum Message {
     Mending(String),
     /// By the writer: what helped.
     Mended(Cure),
+    /// By the mirror: all documents are files, or why not.
+    Published(Result<(), String>),
     /// SIGTERM or SIGINT.
     Stop,
     /// SIGHUP.
@@ -90,6 +93,9 @@ pub(super) struct Loop {
     /// There was no catalog at the start: until the first one is made there is nothing to fall back on.
     pub(super) cold: bool,
     pub(super) clockwork: Clockwork,
+    /// Waits for the catalog.
+    pub(super) mirror: Option<mirror::Unstarted>,
+    pub(super) mirroring: Option<JoinHandle<()>>,
 }
 
 /// When what happens by itself is due, and what was last seen of it.
@@ -195,6 +201,8 @@ impl Loop {
                 self.wellbeing.ails(Ailment::Catalog, format!("nothing new can be accepted: {why}"));
             }
             Message::Adopted(adopted) => self.adopted(adopted),
+            Message::Published(Ok(())) => self.wellbeing.heals(Ailment::Publish),
+            Message::Published(Err(why)) => self.wellbeing.ails(Ailment::Publish, why),
             Message::Loaded(loaded) => {
                 self.opened(loaded?)?;
                 if !std::mem::take(&mut self.cold) {
@@ -236,12 +244,17 @@ impl Loop {
         let state = self.wellbeing.state();
         state.metrics.set_counts(counts.articles, counts.feeds, counts.problems);
         let renditions = opened.renditions;
+        if let (Some(mirror), Some(readers)) = (self.mirror.take(), self.shared.readers.get()) {
+            self.mirroring = Some(mirror.start(readers.clone(), Arc::clone(&renditions)));
+        }
         *state.renditions.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::clone(&renditions));
         self.renditions = Some(renditions);
         self.wellbeing.success(self.shared.clock.now().wall);
         self.clockwork.articles = counts.articles;
         self.wellbeing.ready(format!("{} articles", counts.articles));
         if let Some(ready) = self.ready.take() {
+            let inbox = self.shared.inbox.path();
+            tracing::info!("{}", start::welcome(&self.http, self.admin.as_deref(), inbox, &counts));
             ready(&start::ready_line(&self.http, self.admin.as_deref(), &counts));
         }
         Ok(())
@@ -343,7 +356,7 @@ impl Loop {
                 // All that is missing was told before, in the lane that goes first.
                 self.shared.lanes.push_at_once(Lane::Bulk, Item { change: Change::AcceptMissing, since: now });
             }
-            if self.renditions.is_some() && !self.clockwork.gone && std::mem::take(&mut self.clockwork.told_away) {
+            if !self.cold && !self.clockwork.gone && std::mem::take(&mut self.clockwork.told_away) {
                 self.shared.lanes.push_at_once(Lane::Bulk, Item { change: Change::There, since: now });
             }
         }
@@ -449,7 +462,8 @@ impl Loop {
 
     fn reload(&mut self) {
         systemd::reloading();
-        match (self.reload)() {
+        let read = failpoint::io("config.read").map_err(|error| error.to_string()).and_then(|()| (self.reload)());
+        match read.and_then(|setup| failpoint::io("config.apply").map_err(|e| e.to_string()).map(|()| setup)) {
             Ok(setup) => {
                 self.apply(setup);
                 tracing::info!("the config was read again");
@@ -472,15 +486,18 @@ impl Loop {
         let old = &self.setup;
         let differ = |a: &dyn std::fmt::Debug, b: &dyn std::fmt::Debug| format!("{a:?}") != format!("{b:?}");
         let mut waiting = Vec::new();
+        if new.server.formats != old.server.formats {
+            waiting.push("feeds.formats");
+        }
+        new.server.formats.clone_from(&old.server.formats);
         if differ(&old.server, &new.server) {
             waiting.push("http");
         }
         if differ(&old.rendition, &new.rendition) {
             waiting.push("http.cache");
         }
-        if differ(&old.catalog, &new.catalog) {
-            waiting
-                .push("what articles and feeds are made of (site.id, articles, feeds.by, feeds.mix, feeds.items, …)");
+        if old.catalog.site_id != new.catalog.site_id {
+            waiting.push("site.id");
         }
         if old.daemon.inbox != new.daemon.inbox {
             waiting.push("inbox.path");
@@ -488,28 +505,31 @@ impl Loop {
         if old.daemon.state != new.daemon.state {
             waiting.push("state.path");
         }
-        // These belong together with what the server and the catalog go on with.
-        new.feed.formats.clone_from(&old.feed.formats);
-        new.feed.archives.clone_from(&old.feed.archives);
-        new.feed.namespace = old.feed.namespace;
+        if old.daemon.publish != new.daemon.publish {
+            waiting.push("publish.disk");
+        }
         if !waiting.is_empty() {
             tracing::warn!("changes of these take effect at the next start: {}", waiting.join(", "));
         }
-        if new.feed.digest() != old.feed.digest()
-            && let Some(renditions) = &self.renditions
-        {
-            renditions.set_renderer(Renderer::new(new.feed.clone()));
-        }
-        self.plan.set_settle(new.daemon.settle);
-        let rules = self.shared.reading().rules.clone();
-        let reading = super::read::Reading { rules, ..super::reading_of(&new) };
-        *self.shared.reading.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(reading);
-        *self.shared.poll.write().unwrap_or_else(std::sync::PoisonError::into_inner) = new.daemon.poll;
+        // These belong together with what the server and the catalog go on with.
+        new.feed.formats.clone_from(&old.feed.formats);
+        new.feed.namespace = old.feed.namespace;
+        new.catalog.namespace = old.catalog.namespace;
+        new.catalog.site_id.clone_from(&old.catalog.site_id);
         new.daemon.inbox.clone_from(&old.daemon.inbox);
         new.daemon.state.clone_from(&old.daemon.state);
+        new.daemon.publish.clone_from(&old.daemon.publish);
         new.server = old.server.clone();
         new.rendition = old.rendition;
-        new.catalog = old.catalog.clone();
+        if new.feed.digest() != old.feed.digest() || differ(&old.catalog, &new.catalog) {
+            // Taken between two transactions, so that what is shown is made by the one or by the other.
+            let settings = lanes::Settings { catalog: new.catalog.clone(), feed: new.feed.clone() };
+            self.shared.lanes.reconfigure(Box::new(settings));
+        }
+        self.plan.set_settle(new.daemon.settle);
+        let reading = super::reading_of(&new);
+        *self.shared.reading.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(reading);
+        *self.shared.poll.write().unwrap_or_else(std::sync::PoisonError::into_inner) = new.daemon.poll;
         self.setup = new;
         self.feed(Event::Wanted(Cause::Reload));
     }

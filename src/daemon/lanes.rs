@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::plan::Lane;
 use crate::catalog::{self, Change};
+use crate::feed;
 
 /// Files that a lane holds at most.
 const LONGEST: usize = 256;
@@ -42,6 +43,15 @@ impl Item {
     }
 }
 
+/// Settings that take effect between two transactions.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    /// For the catalog.
+    pub(super) catalog: catalog::Settings,
+    /// For what is made of it.
+    pub(super) feed: feed::Settings,
+}
+
 /// What the writer is to do next.
 #[derive(Debug)]
 pub(super) enum Work {
@@ -49,6 +59,8 @@ pub(super) enum Work {
     Changes(Lane, Vec<Item>),
     /// The inbox is another folder now.
     Adopt(catalog::Inbox),
+    /// The settings are other ones now.
+    Reconfigure(Box<Settings>),
     /// Nothing came within the time.
     Nothing,
     /// The daemon stops.
@@ -70,6 +82,7 @@ struct Inner {
     fresh: Queue,
     bulk: Queue,
     adopt: Option<catalog::Inbox>,
+    reconfigure: Option<Box<Settings>>,
     loaded: bool,
     closed: bool,
 }
@@ -137,9 +150,22 @@ impl Lanes {
         self.filled.notify_one();
     }
 
+    /// Has the catalog take other settings, before it is told anything else.
+    pub(super) fn reconfigure(&self, settings: Box<Settings>) {
+        self.lock().reconfigure = Some(settings);
+        self.filled.notify_one();
+    }
+
+    /// The same once more, unless there are newer ones.
+    pub(super) fn reconfigure_again(&self, settings: Box<Settings>) {
+        self.lock().reconfigure.get_or_insert(settings);
+    }
+
     /// Takes up to `limit` changes of one lane, fresh ones first; waits for the first one.
     pub(super) fn take(&self, limit: usize, wait: Duration) -> Work {
-        let idle = |inner: &mut Inner| !inner.closed && inner.adopt.is_none() && inner.is_empty();
+        let idle = |inner: &mut Inner| {
+            !inner.closed && inner.adopt.is_none() && inner.reconfigure.is_none() && inner.is_empty()
+        };
         let (mut inner, _) =
             self.filled.wait_timeout_while(self.lock(), wait, idle).unwrap_or_else(PoisonError::into_inner);
         if inner.closed {
@@ -147,6 +173,9 @@ impl Lanes {
         }
         if let Some(inbox) = inner.adopt.take() {
             return Work::Adopt(inbox);
+        }
+        if let Some(settings) = inner.reconfigure.take() {
+            return Work::Reconfigure(settings);
         }
         let lane = if inner.fresh.items.is_empty() { Lane::Bulk } else { Lane::Fresh };
         let queue = inner.queue(lane);

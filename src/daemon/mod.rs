@@ -9,10 +9,12 @@ use crate::{catalog, feed, rendition, server};
 
 mod clock;
 mod events;
+mod folder;
 mod health;
 mod hints;
 mod inbox;
 mod lanes;
+mod mirror;
 mod originals;
 mod plan;
 mod publish;
@@ -207,6 +209,8 @@ struct Shared {
     lanes: Arc<lanes::Lanes>,
     jobs: read::Jobs,
     excluded: Mutex<scan::Excluded>,
+    /// Where documents are also written as files.
+    mirror: Option<Arc<mirror::Told>>,
     /// Once there is a catalog.
     readers: OnceLock<catalog::Readers>,
 }
@@ -222,12 +226,14 @@ impl Shared {
             lanes: Arc::default(),
             jobs: read::Jobs::default(),
             excluded: Mutex::default(),
+            mirror: setup.daemon.publish.as_ref().map(|_| Arc::default()),
             readers: OnceLock::new(),
         }
     }
 
     /// The inbox, if it is still the folder that it is held to be.
     fn open_inbox(&self) -> io::Result<inbox::Root> {
+        crate::failpoint::io("read.inbox")?;
         let root = self.inbox.open()?;
         if self.is_inbox(&root) { Ok(root) } else { Err(io::Error::other("another folder stands at its name")) }
     }
@@ -263,5 +269,6 @@ fn reading_of(setup: &Setup) -> read::Reading {
         names: setup.daemon.names.clone(),
         max_file_size: setup.daemon.max_file_size,
         rules: setup.catalog.rules.clone(),
+        under: setup.catalog.rules.digest(),
     }
 }

@@ -9,7 +9,7 @@ use super::Shared;
 use super::inbox::Look;
 use super::read::{Outcome, read};
 use super::scan;
-use crate::catalog::{Change, Originals};
+use crate::catalog::{Change, Originals, Stands};
 
 /// The inbox of the daemon.
 pub(super) struct Inbox<S>(pub(super) S);
@@ -18,6 +18,18 @@ impl<S: Deref<Target = Shared>> Inbox<S> {
     /// Whether a file stands at a path.
     pub(super) fn holds(&self, path: &str) -> bool {
         self.0.inbox.open().is_ok_and(|root| matches!(root.look(path), Ok(Look::File(_))))
+    }
+
+    /// See [`crate::catalog::Look`].
+    pub(super) fn stands_at(&self, path: &str) -> Stands {
+        let Ok(root) = self.0.open_inbox() else { return Stands::Unknown };
+        match read(&root, path, &self.0.reading()) {
+            Outcome::Change(Change::Missing { .. }) => Stands::Nothing,
+            Outcome::Change(Change::Seen(file)) => {
+                file.parsed.article.map_or(Stands::Unknown, |article| Stands::Article(Box::new(article)))
+            }
+            _ => Stands::Unknown,
+        }
     }
 }
 

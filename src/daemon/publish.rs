@@ -1,32 +1,38 @@
-//! `build`: one pass. The catalog is brought up to date with the inbox, files as they are, and every document is
-//! written below a folder: the very bytes that the server serves, at the very paths.
+//! Documents as files: `build` is one pass. The catalog is brought up to date with the inbox, files as they are, and
+//! every document is written below a folder: the very bytes that the server serves, at the very paths.
 //!
-//! A file is replaced by a rename and only where its bytes differ. A manifest says which files are ours: what an
-//! earlier build wrote and this one does not is removed, nothing else is touched.
+//! Documents are listed as they are written, in portions, so that memory does not grow with their number; as many
+//! threads as there are cores render them.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use uuid::Uuid;
 
 use super::clock::Clock;
+use super::folder::{Folder, Unwritten};
 use super::start::{adopt, base_url, refuse_inside_inbox, workers};
 use super::update;
 use super::writer::chain;
 use super::{Built, Failure, Setup, Shared};
-use crate::catalog::{Error, Lock, Readers};
-use crate::entry::{Document, Kind};
+use crate::catalog::{self, Error, Lock, Reader, Readers};
+use crate::entry::{Document, Format, Key, Kind};
 use crate::feed::Renderer;
+use crate::metrics::Metrics;
+use crate::rendition::{self, Renditions};
 use crate::server::Address;
 
-/// Names what is ours, one path a line.
-const MANIFEST: &str = ".feedmill-manifest";
 /// Rows read at a time while documents are listed.
-const AT_ONCE: usize = 1000;
+const AT_ONCE: usize = 500;
+/// Documents that wait for a thread.
+const WAITING: usize = 256;
+/// How often a build that nobody watches says how far it is.
+const TELL: Duration = Duration::from_secs(10);
 
 /// See [`super::build`].
 pub(super) fn build(mut setup: Setup, out: &Path) -> Result<Built, Failure> {
@@ -43,7 +49,7 @@ pub(super) fn build(mut setup: Setup, out: &Path) -> Result<Built, Failure> {
         tracing::warn!("site.base_url is not set: links begin with {base_url}, where nobody else can follow them");
     }
     // One pass: there is no later one in which a missing file could be back.
-    setup.catalog.withdraw_after = std::time::Duration::ZERO;
+    setup.catalog.withdraw_after = Duration::ZERO;
 
     let _lock = Lock::acquire(&setup.daemon.state)?;
     let shared = Shared::new(&setup, clock);
@@ -58,226 +64,239 @@ pub(super) fn build(mut setup: Setup, out: &Path) -> Result<Built, Failure> {
     let catalog = update::up_to_date(&setup, &shared)?;
     let readers = catalog.readers();
     let counts = readers.read(|reader| reader.counts())?;
-    let written = write_all(&readers, &Renderer::new(setup.feed), out)?;
+    let folder = Folder::open(out, &setup.daemon.state)
+        .map_err(|error| Failure::Start(format!("cannot write below {}: {error}", out.display())))?;
+    let renderer = Renderer::new(setup.feed);
+    let renditions = Renditions::new(readers.clone(), renderer, setup.rendition, Arc::new(Metrics::default()));
+    let written = write_all(&readers, &renditions, &folder)?;
     Ok(Built { articles: counts.articles, feeds: counts.feeds, problems: counts.problems, ..written })
 }
 
 /// Adopts the inbox for a catalog that was there before.
 pub(super) fn adopt_for_build(
-    catalog: &mut crate::catalog::Catalog,
+    catalog: &mut catalog::Catalog,
     shared: &Shared,
     accept_empty: bool,
 ) -> Result<(), Failure> {
     adopt(catalog, shared, accept_empty)
 }
 
-fn write_all(readers: &Readers, renderer: &Renderer, out: &Path) -> Result<Built, Failure> {
-    let failed = |error: io::Error| Failure::Start(format!("cannot write below {}: {error}", out.display()));
-    fs::create_dir_all(out).map_err(failed)?;
-    let ours = read_manifest(out).map_err(failed)?;
-    let documents = documents(readers, renderer)?;
+/// What became of a document's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    /// It was as it should be.
+    Same,
+    /// It was written.
+    Written,
+    /// There is no such document any more, and no file of it.
+    Absent,
+}
 
-    // Named as ours before they are written: after a crash the next build still knows them.
-    let foreign: BTreeSet<String> = documents
-        .iter()
-        .map(Document::file)
-        .filter(|file| !ours.contains(file) && fs::symlink_metadata(out.join(file)).is_ok())
-        .collect();
-    let mut named: BTreeSet<String> = documents.iter().map(Document::file).collect();
-    named.retain(|file| !foreign.contains(file));
-    named.extend(ours.iter().cloned());
-    write_manifest(out, &named).map_err(failed)?;
+/// Why a document's file could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unpublished {
+    /// The folder.
+    #[error(transparent)]
+    Unwritten(#[from] Unwritten),
+    /// The catalog, or the renderer.
+    #[error("{path} cannot be rendered: {}", chain(.source))]
+    Unrendered {
+        /// The document's.
+        path: String,
+        /// Why.
+        source: rendition::Error,
+    },
+}
 
-    let files = Mutex::new(BTreeSet::new());
-    let (next, written) = (AtomicU64::new(0), AtomicU64::new(0));
-    let bar = progress(documents.len() as u64);
-    let work = |worker: usize| -> Result<(), Failure> {
-        loop {
-            let Some(document) = documents.get(next.fetch_add(1, Ordering::Relaxed) as usize) else { return Ok(()) };
-            bar.inc(1);
-            let Some(bytes) = render(readers, renderer, document)? else { continue };
-            let file = document.file();
-            if foreign.contains(&file) && !is_equal(&out.join(&file), &bytes) {
-                return Err(Failure::Start(format!(
-                    "{} is there and no build has written it: move it away, or name another folder with --out",
-                    out.join(&file).display()
-                )));
-            }
-            if write(out, &file, &bytes, worker).map_err(failed)? {
-                written.fetch_add(1, Ordering::Relaxed);
-            }
-            files.lock().unwrap_or_else(PoisonError::into_inner).insert(file);
+/// Brings one document's file up to date; what was made of the present stamp is not rendered again.
+pub(super) fn publish(
+    folder: &Folder,
+    renditions: &Renditions,
+    document: &Document,
+    worker: usize,
+) -> Result<Done, Unpublished> {
+    let unrendered = |source| Unpublished::Unrendered { path: document.path(), source };
+    let file = document.file();
+    if folder.has_note(&file)
+        && let Some(validators) = renditions.validators(document).map_err(unrendered)?
+        && folder.is_current(&file, &validators.stamp)
+    {
+        return Ok(Done::Same);
+    }
+    let Some((validators, bytes)) = renditions.make(document).map_err(unrendered)? else {
+        folder.remove(&file)?;
+        return Ok(Done::Absent);
+    };
+    let written = folder.put(&file, &bytes, &validators.stamp, worker)?;
+    Ok(if written { Done::Written } else { Done::Same })
+}
+
+fn write_all(readers: &Readers, renditions: &Renditions, folder: &Folder) -> Result<Built, Failure> {
+    let progress = Progress::new(readers, renditions)?;
+    folder.begin_pass();
+    let (give, take) = mpsc::sync_channel::<Document>(WAITING);
+    // Shared by the workers alone: when none is left, whoever lists documents notices.
+    let take = Arc::new(Mutex::new(take));
+    let next = |take: &Mutex<Receiver<Document>>| take.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
+    let written = AtomicU64::new(0);
+    let work = |worker: usize, take: Arc<Mutex<Receiver<Document>>>| -> Result<(), Failure> {
+        while let Some(document) = next(&take) {
+            let done =
+                publish(folder, renditions, &document, worker).map_err(|error| Failure::Start(error.to_string()))?;
+            written.fetch_add(u64::from(done == Done::Written), Ordering::Relaxed);
+            progress.step();
         }
+        Ok(())
     };
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers()).map(|worker| scope.spawn(move || work(worker))).collect();
+        let threads: Vec<_> = (0..workers())
+            .map(|worker| {
+                let take = Arc::clone(&take);
+                scope.spawn(move || work(worker, take))
+            })
+            .collect();
+        drop(take);
+        let mut list = Listing::default();
+        let listed = loop {
+            match readers.read(|reader| list.next(reader, &renditions.formats())) {
+                Ok(documents) if documents.is_empty() => break Ok(()),
+                Ok(documents) => {
+                    // Fails once every worker has given up; they say why.
+                    if documents.into_iter().any(|document| give.send(document).is_err()) {
+                        break Ok(());
+                    }
+                }
+                Err(error) => break Err(Failure::from(error)),
+            }
+        };
+        drop(give);
         threads.into_iter().try_for_each(|thread| match thread.join() {
             Ok(ended) => ended,
             Err(panic) => std::panic::resume_unwind(panic),
-        })
+        })?;
+        listed
     })?;
-    bar.finish_and_clear();
-
-    let files = files.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let removed = remove_others(out, ours.difference(&files)).map_err(failed)?;
-    write_manifest(out, &files).map_err(failed)?;
-    Ok(Built { documents: files.len() as u64, written: written.into_inner(), removed, ..Built::default() })
+    progress.end();
+    let removed = folder.end_pass().map_err(|error| Failure::Start(error.to_string()))?;
+    Ok(Built { documents: folder.len() as u64, written: written.into_inner(), removed, ..Built::default() })
 }
 
-fn render(readers: &Readers, renderer: &Renderer, document: &Document) -> Result<Option<Vec<u8>>, Failure> {
-    let Some((_, material)) = readers.read(|reader| reader.material(document))? else { return Ok(None) };
-    let bytes = renderer
-        .render(document, &material)
-        .map_err(|error| Failure::Start(format!("{} cannot be rendered: {}", document.path(), chain(&error))))?;
-    Ok(Some(bytes))
+/// Every document that may exist, in portions; those that do not have no material.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    at: At,
 }
 
-/// Every document that may exist; those that do not have no material.
-fn documents(readers: &Readers, renderer: &Renderer) -> Result<Vec<Document>, Error> {
-    let settings = renderer.settings();
-    let mut documents = vec![Document::Index, Document::Opml, Document::Style, Document::Icon, Document::Robots];
-    readers.read(|reader| {
-        for kind in Kind::ALL.into_iter().filter(|&kind| kind != Kind::All) {
-            documents.extend((1..=reader.list_pages(kind)?).map(|page| Document::List(kind, page)));
-        }
-        let mut after = None;
-        loop {
-            let rows = reader.feeds(after.as_ref(), AT_ONCE)?;
-            let Some(last) = rows.last() else { break };
-            after = Some(last.key.clone());
-            for row in rows {
-                let archives = settings.archives.contains(&row.key.kind());
-                let pages = if archives { reader.archive_pages(&row.key)? } else { 0 };
-                for &format in &settings.formats {
-                    documents.push(Document::Feed(row.key.clone(), format));
-                    documents.extend((1..=pages).map(|page| Document::Archive(row.key.clone(), page, format)));
+#[derive(Debug, Default)]
+enum At {
+    #[default]
+    Begin,
+    Feeds(Option<Key>),
+    Articles(Option<Uuid>),
+    End,
+}
+
+impl Listing {
+    /// The next documents; none once all were listed.
+    pub(super) fn next(&mut self, reader: &Reader<'_>, formats: &[Format]) -> Result<Vec<Document>, Error> {
+        let mut documents = Vec::new();
+        while documents.is_empty() {
+            match std::mem::take(&mut self.at) {
+                At::Begin => {
+                    documents.extend([
+                        Document::Index,
+                        Document::Opml,
+                        Document::Style,
+                        Document::Icon,
+                        Document::Robots,
+                    ]);
+                    for kind in Kind::ALL.into_iter().filter(|&kind| kind != Kind::All) {
+                        documents.extend((1..=reader.list_pages(kind)?).map(|page| Document::List(kind, page)));
+                    }
+                    self.at = At::Feeds(None);
                 }
-                documents.push(Document::Page(row.key));
+                At::Feeds(after) => {
+                    let rows = reader.feeds(after.as_ref(), AT_ONCE)?;
+                    self.at = match rows.last() {
+                        Some(last) => At::Feeds(Some(last.key.clone())),
+                        None => At::Articles(None),
+                    };
+                    for row in rows {
+                        let pages = reader.archive_pages(&row.key)?;
+                        documents.extend(formats.iter().map(|&format| Document::Feed(row.key.clone(), format)));
+                        // Page by page, so that the formats of one share their cleaned bodies.
+                        documents.extend((1..=pages).flat_map(|page| {
+                            let key = &row.key;
+                            formats.iter().map(move |&format| Document::Archive(key.clone(), page, format))
+                        }));
+                        documents.push(Document::Page(row.key));
+                    }
+                }
+                At::Articles(after) => {
+                    let articles = reader.articles(after, AT_ONCE)?;
+                    self.at = match articles.last() {
+                        Some(&last) => At::Articles(Some(last)),
+                        None => At::End,
+                    };
+                    documents.extend(articles.into_iter().map(Document::Article));
+                }
+                At::End => {
+                    self.at = At::End;
+                    break;
+                }
             }
         }
-        let mut after = None;
+        Ok(documents)
+    }
+}
+
+/// How far a build is: a bar where somebody watches, else a line in the log now and then.
+struct Progress {
+    total: u64,
+    done: AtomicU64,
+    bar: Option<ProgressBar>,
+    told: Mutex<Instant>,
+}
+
+impl Progress {
+    fn new(readers: &Readers, renditions: &Renditions) -> Result<Progress, Failure> {
+        let mut list = Listing::default();
+        let mut total = 0;
         loop {
-            let articles = reader.articles(after, AT_ONCE)?;
-            let Some(&last) = articles.last() else { return Ok(()) };
-            after = Some(last);
-            documents.extend(articles.into_iter().map(Document::Article));
-        }
-    })?;
-    Ok(documents)
-}
-
-fn progress(length: u64) -> ProgressBar {
-    // Draws on stderr, and only where that is a terminal.
-    let bar = ProgressBar::new(length);
-    match ProgressStyle::with_template("writing {wide_bar} {pos}/{len} documents") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
-}
-
-fn read_manifest(out: &Path) -> io::Result<BTreeSet<String>> {
-    match fs::read_to_string(out.join(MANIFEST)) {
-        // A line that leads out of the folder was not written by us.
-        Ok(text) => Ok(text.lines().filter(|line| is_inside(line)).map(str::to_owned).collect()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
-        Err(error) => Err(error),
-    }
-}
-
-fn is_inside(file: &str) -> bool {
-    file != MANIFEST && file.split('/').all(|part| !matches!(part, "" | "." | ".."))
-}
-
-fn write_manifest(out: &Path, files: &BTreeSet<String>) -> io::Result<()> {
-    let mut text = String::with_capacity(files.len() * 64);
-    for file in files {
-        text.push_str(file);
-        text.push('\n');
-    }
-    write(out, MANIFEST, text.as_bytes(), 0).map(drop)
-}
-
-/// Puts a file in place by a rename, only where its bytes differ; true where they did.
-fn write(out: &Path, file: &str, bytes: &[u8], worker: usize) -> io::Result<bool> {
-    let path = out.join(file);
-    if is_equal(&path, bytes) {
-        return Ok(false);
-    }
-    let folder = path.parent().unwrap_or(out);
-    let temporary = folder.join(format!(".feedmill-{worker}.tmp"));
-    let put = |temporary: &Path| -> io::Result<()> {
-        let mut written = fs::File::create(temporary)?;
-        written.write_all(bytes)?;
-        drop(written);
-        fs::rename(temporary, &path)
-    };
-    let result = match put(&temporary) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(folder)?;
-            put(&temporary)
-        }
-        other => other,
-    };
-    if result.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    result.map(|()| true)
-}
-
-fn is_equal(path: &Path, bytes: &[u8]) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == bytes.len() as u64)
-        && fs::read(path).is_ok_and(|found| found == bytes)
-}
-
-/// Removes files that are ours, and the folders that become empty by that.
-fn remove_others<'a>(out: &Path, files: impl Iterator<Item = &'a String>) -> io::Result<u64> {
-    let mut removed = 0;
-    for file in files {
-        let path: PathBuf = out.join(file);
-        match fs::remove_file(&path) {
-            Ok(()) => removed += 1,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
-            Err(error) => return Err(error),
-        }
-        for folder in path.ancestors().skip(1).take_while(|folder| *folder != out) {
-            // Fails where it is not empty: then neither are those above it.
-            if fs::remove_dir(folder).is_err() {
+            let portion = readers.read(|reader| list.next(reader, &renditions.formats()))?.len() as u64;
+            if portion == 0 {
                 break;
             }
+            total += portion;
+        }
+        // Draws on stderr.
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(total);
+            match ProgressStyle::with_template("writing {wide_bar} {pos}/{len} documents") {
+                Ok(style) => bar.with_style(style),
+                Err(_) => bar,
+            }
+        });
+        Ok(Progress { total, done: AtomicU64::new(0), bar, told: Mutex::new(Instant::now()) })
+    }
+
+    fn step(&self) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Some(bar) = &self.bar {
+            return bar.inc(1);
+        }
+        if done.is_multiple_of(64)
+            && let Ok(mut told) = self.told.try_lock()
+            && told.elapsed() >= TELL
+        {
+            *told = Instant::now();
+            tracing::info!("writing: {done} of {} documents", self.total);
         }
     }
-    Ok(removed)
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_differs_is_written_and_only_what_is_ours_is_removed() {
-        let out = tempfile::tempdir().expect("a folder");
-        let out = out.path();
-        assert!(write(out, "tag/a/index.html", b"one", 0).expect("written"));
-        assert!(!write(out, "tag/a/index.html", b"one", 0).expect("the same"));
-        assert!(write(out, "tag/a/index.html", b"two", 1).expect("written"));
-        write(out, "tag/a.rss", b"feed", 0).expect("written");
-        fs::write(out.join("tag/theirs.txt"), "theirs").expect("written");
-        let files: BTreeSet<String> = ["tag/a/index.html", "tag/a.rss"].map(str::to_owned).into();
-        write_manifest(out, &files).expect("written");
-        assert_eq!(read_manifest(out).expect("read"), files);
-
-        assert_eq!(remove_others(out, files.iter()).expect("removed"), 2);
-        assert!(!out.join("tag/a").exists());
-        assert_eq!(fs::read(out.join("tag/theirs.txt")).expect("still there"), b"theirs");
-        let names: Vec<_> = fs::read_dir(out.join("tag")).expect("listed").flatten().map(|e| e.file_name()).collect();
-        assert_eq!(names, ["theirs.txt"], "no temporary file is left");
-    }
-
-    #[test]
-    fn a_manifest_that_leads_out_is_not_followed() {
-        let out = tempfile::tempdir().expect("a folder");
-        fs::write(out.path().join(MANIFEST), "../x\n/etc/passwd\na/../../b\nok.rss\n.feedmill-manifest\n\n")
-            .expect("written");
-        assert_eq!(read_manifest(out.path()).expect("read"), BTreeSet::from(["ok.rss".to_owned()]));
+    fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
 }

@@ -22,7 +22,8 @@ use super::{Named, Names, Shared};
 use crate::article::{self, Rules, SourceFile};
 use crate::catalog::{Change, Fingerprint, SeenFile};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::entry::Kept;
+use crate::entry::{Hash, Kept};
+use crate::failpoint;
 
 /// How files are read.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub(super) struct Reading {
     pub(super) max_file_size: u64,
     /// The settings of `articles`.
     pub(super) rules: Rules,
+    /// Their digest.
+    pub(super) under: Hash,
 }
 
 /// What a read gave.
@@ -97,7 +100,8 @@ pub(super) fn read(root: &Root, path: &str, reading: &Reading) -> Outcome {
 }
 
 fn read_file(root: &Root, path: &str, seen: Fingerprint, reading: &Reading) -> Outcome {
-    let (fd, before) = match root.open_file(OsStr::new(path)) {
+    let opened = failpoint::io("read.open").and_then(|()| root.open_file(OsStr::new(path)));
+    let (fd, before) = match opened {
         Ok(opened) => opened,
         Err(error) => return not_opened(path, seen, error),
     };
@@ -116,7 +120,8 @@ fn read_file(root: &Root, path: &str, seen: Fingerprint, reading: &Reading) -> O
     }
     let mut file = File::from(fd);
     let mut bytes = Vec::with_capacity(usize::try_from(before.size).unwrap_or_default() + 1);
-    if let Err(error) = file.by_ref().take(reading.max_file_size + 1).read_to_end(&mut bytes) {
+    let whole = file.by_ref().take(reading.max_file_size + 1).read_to_end(&mut bytes);
+    if let Err(error) = failpoint::io("read.bytes").and(whole) {
         return not_opened(path, seen, error);
     }
     match rustix::fs::fstat(file.as_fd()) {
@@ -126,19 +131,23 @@ fn read_file(root: &Root, path: &str, seen: Fingerprint, reading: &Reading) -> O
         Err(error) => return Outcome::Later(error.into()),
     }
     drop(file);
-    understand(path, before, &bytes, &reading.rules)
+    understand(path, before, &bytes, reading)
 }
 
-fn understand(path: &str, fingerprint: Fingerprint, bytes: &[u8], rules: &Rules) -> Outcome {
+fn understand(path: &str, fingerprint: Fingerprint, bytes: &[u8], reading: &Reading) -> Outcome {
     // A bug in a parser must harm the one file that shows it, not the thread that reads all others.
-    let parsed = catch_unwind(AssertUnwindSafe(|| article::parse(SourceFile { path, bytes }, rules)));
+    let parsed = catch_unwind(AssertUnwindSafe(|| article::parse(SourceFile { path, bytes }, &reading.rules)));
+    if let Err(error) = failpoint::io("parse.article") {
+        return Outcome::Later(error);
+    }
     let Ok(parsed) = parsed else {
         let problem = Diagnostic::new(Code::Unreadable, "feedmill failed over this file");
         return unreadable(path, Some(fingerprint), problem.help("please report it, with the file"));
     };
     let hash = *blake3::hash(bytes).as_bytes();
     let kept = Kept::new(bytes);
-    Outcome::Change(Change::Seen(Box::new(SeenFile { path: path.to_owned(), fingerprint, hash, kept, parsed })))
+    let (path, under) = (path.to_owned(), reading.under);
+    Outcome::Change(Change::Seen(Box::new(SeenFile { path, fingerprint, hash, under, kept, parsed })))
 }
 
 fn not_opened(path: &str, seen: Fingerprint, error: io::Error) -> Outcome {

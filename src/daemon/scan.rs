@@ -13,6 +13,7 @@ use rustix::fs::{Dir, FileType};
 use super::Names;
 use super::inbox::{Look, Root, folder_of, is_below, join, name_text};
 use crate::catalog::{self, Fingerprint, KnownFile, Readers};
+use crate::failpoint;
 
 /// What stands in one folder.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -40,6 +41,7 @@ pub(super) struct Difference {
 ///
 /// Where it is missing or cannot be read; nothing in it is then known to be missing.
 pub(super) fn list(root: &Root, folder: &str, names: &Names) -> io::Result<Listing> {
+    failpoint::io("scan.list")?;
     let fd = root.open_folder(folder)?;
     let mut listing = Listing::default();
     let mut entries = Dir::read_from(&fd)?;
@@ -107,6 +109,7 @@ pub(super) fn compare(folder: &str, listed: &[(String, Fingerprint)], known: &[K
 ///
 /// Where the catalog cannot be read.
 pub(super) fn known_in(readers: Option<&Readers>, folder: &str) -> Result<Vec<KnownFile>, catalog::Error> {
+    failpoint::io("scan.known").map_err(|source| catalog::Error::Io { dir: folder.to_owned(), source })?;
     readers.map_or(Ok(Vec::new()), |readers| readers.read(|reader| reader.files_in(folder)))
 }
 

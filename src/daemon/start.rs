@@ -15,15 +15,18 @@ use tokio::sync::oneshot;
 
 use super::clock::Clock;
 use super::events::{Clockwork, Loop, Message};
+use super::folder::Folder;
 use super::health::{Ailment, Wellbeing};
 use super::inbox::Look;
 use super::lanes::{Item, Lanes};
+use super::mirror::Unstarted;
 use super::originals::Inbox;
 use super::plan::{End, Lane, State as Plan};
 use super::scanner::{Request, Scanner};
 use super::writer::{Beat, Said, Writer, chain};
 use super::{Failure, Ready, Reload, Setup, Shared, read, systemd};
 use crate::catalog::{self, Catalog, Change, Counts, Holder, Lock, Readers};
+use crate::failpoint;
 use crate::feed::Renderer;
 use crate::metrics::Metrics;
 use crate::rendition::Renditions;
@@ -39,6 +42,9 @@ pub(super) struct Opened {
 /// See [`super::serve`].
 pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<(), Failure> {
     refuse_inside_inbox(&setup.daemon.state, "the state folder", &setup.daemon.inbox)?;
+    if let Some(folder) = &setup.daemon.publish {
+        refuse_inside_inbox(folder, "the folder of publish.disk", &setup.daemon.inbox)?;
+    }
     let lock = Lock::acquire(&setup.daemon.state)?;
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -46,7 +52,10 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         .enable_all()
         .build()
         .map_err(|error| Failure::Start(format!("cannot start the threads that serve: {error}")))?;
-    let bound = runtime.block_on(Bound::bind(&setup.server)).map_err(|error| Failure::Start(chain(&error)))?;
+    let bound = runtime
+        .block_on(Bound::bind(&setup.server))
+        .and_then(|bound| failpoint::io("http.bind").map(|()| bound))
+        .map_err(|error| Failure::Start(chain(&error)))?;
     let (http, admin) = (bound.http(), bound.admin());
     lock.publish(&Holder { pid: std::process::id(), http: Some(http.clone()), admin: admin.clone() });
     if !setup.base_url_given {
@@ -64,6 +73,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
     listen_to_signals(&runtime, tell.clone());
 
     let shared = Arc::new(Shared::new(&setup, Clock::system()));
+    let mirror = unstarted_mirror(&setup, &shared, &tell)?;
     let inbox = shared.inbox.open();
     if let Ok(root) = &inbox {
         shared.set_place(root.place);
@@ -124,6 +134,8 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         http,
         admin,
         renditions: None,
+        mirror,
+        mirroring: None,
         cold,
     };
     drop(inbox);
@@ -140,11 +152,26 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
     tracing::info!("stopping");
     let _ = shut_down.send(());
     let loaded = events.renditions.is_some();
+    if let (Some(told), Some(mirroring)) = (&events.shared.mirror, events.mirroring.take()) {
+        told.close();
+        let _ = mirroring.join();
+    }
     threads.stop(loaded, scanner_thread);
     let _ = runtime.block_on(server);
     runtime.shutdown_background();
     drop(lock);
     ended
+}
+
+/// What will keep the folder of `publish.disk` up to date, where there is one.
+fn unstarted_mirror(setup: &Setup, shared: &Shared, tell: &Sender<Message>) -> Result<Option<Unstarted>, Failure> {
+    let (Some(path), Some(told)) = (&setup.daemon.publish, &shared.mirror) else { return Ok(None) };
+    let folder = Folder::open(path, &setup.daemon.state).map_err(|error| {
+        Failure::Start(format!("the folder of publish.disk {} cannot be written: {error}", path.display()))
+    })?;
+    let tell = tell.clone();
+    let say = Box::new(move |published| drop(tell.send(Message::Published(published))));
+    Ok(Some(Unstarted { folder, told: Arc::clone(told), say }))
 }
 
 /// What a state folder holds.
@@ -241,20 +268,25 @@ fn start_writer(
             Ok(catalog) => catalog,
             Err(error) => return drop(tell.send(Message::Loaded(Err(error)))),
         };
-        record.look_with({
-            let shared = Arc::clone(&shared);
-            Box::new(move |path: &str| stands_at(&shared, path))
-        });
         let renditions = opened.unwrap_or_else(|| {
             let opened = open(&record, &setup, &metrics);
             let renditions = Arc::clone(&opened.renditions);
             let _ = tell.send(Message::Loaded(Ok(opened)));
             renditions
         });
+        let look = Inbox(Arc::clone(&shared));
+        record.look_with(Box::new(move |path: &str| look.stands_at(path)));
         let (lanes, clock) = (Arc::clone(&shared.lanes), Arc::clone(&shared.clock));
         let (inbox, originals) = (Inbox(Arc::clone(&shared)), Box::new(Inbox(Arc::clone(&shared))));
         let holds = Box::new(move |path: &str| inbox.holds(path));
-        let say = move |said| tell_committed(said, &renditions, &metrics, &shared, &tell);
+        let mut failed = false;
+        let say = move |said| {
+            // A commit that failed may turn out to have happened, once the file is opened anew.
+            if std::mem::replace(&mut failed, matches!(said, Said::Failed { .. })) {
+                renditions.renewed();
+            }
+            tell_committed(said, &renditions, &metrics, &shared, &tell);
+        };
         Writer { record, lanes, clock, beat, holds, originals, damage: None, say }.run();
     })
 }
@@ -270,28 +302,30 @@ fn rebuild(setup: &Setup, shared: &Arc<Shared>) -> Result<Catalog, Failure> {
     Ok(catalog)
 }
 
-/// See [`catalog::Look`].
-fn stands_at(shared: &Shared, path: &str) -> Option<Option<u64>> {
-    match shared.open_inbox().ok()?.look(path) {
-        Ok(Look::File(seen)) => Some(Some(seen.inode)),
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
-            Some(None)
-        }
-        _ => None,
-    }
-}
-
 /// On the writer's thread, after the commit: first what readers see is made new, then it is told.
 fn tell_committed(said: Said, renditions: &Renditions, metrics: &Metrics, shared: &Shared, tell: &Sender<Message>) {
     let (paths, end) = match said {
         Said::Committed { delta, paths, since } => {
             renditions.changed(&delta);
+            if let Some(mirror) = &shared.mirror {
+                mirror.changed(&delta);
+            }
             let now = shared.clock.now();
             since.iter().for_each(|&since| metrics.updated(now.steady.saturating_sub(since)));
             metrics.succeeded(now.wall);
             let (added, withdrawn) = (delta.added as u64, delta.withdrawn as u64);
             let _ = tell.send(Message::Committed { reread: delta.reread, added, withdrawn, absent: delta.absent });
             (paths, End::Accepted)
+        }
+        Said::Reconfigured { delta, feed } => {
+            // Every head is asked for anew: by the other settings, and from the view that the catalog shows now.
+            renditions.set_renderer(Renderer::new(*feed));
+            if let Some(mirror) = &shared.mirror {
+                mirror.all();
+            }
+            let (added, withdrawn) = (delta.added as u64, delta.withdrawn as u64);
+            let absent = delta.absent;
+            return drop(tell.send(Message::Committed { reread: delta.reread, added, withdrawn, absent }));
         }
         Said::Failed { paths, why } => {
             let _ = tell.send(Message::Failed(why));
@@ -301,6 +335,9 @@ fn tell_committed(said: Said, renditions: &Renditions, metrics: &Metrics, shared
         Said::Mending(what) => return drop(tell.send(Message::Mending(what))),
         Said::Mended(cure) => {
             renditions.renewed();
+            if let Some(mirror) = &shared.mirror {
+                mirror.all();
+            }
             return drop(tell.send(Message::Mended(cure)));
         }
     };
@@ -449,6 +486,18 @@ pub(super) fn base_url(bound: &str) -> String {
     }
 }
 
+/// The line for the log: what is served from where, and where to look.
+pub(super) fn welcome(http: &str, admin: Option<&str>, inbox: &Path, counts: &Counts) -> String {
+    let Counts { articles, feeds, problems, held } = counts;
+    let problems = match (problems, admin) {
+        (0, _) => "no file has a problem".to_owned(),
+        (some, Some(admin)) => format!("files with problems: {some}, see /problems at {admin}"),
+        (some, None) => format!("files with problems: {some}, see feedmill check"),
+    };
+    let inbox = inbox.display();
+    format!("ready at {http}: {articles} articles of {inbox} in {feeds} feeds, files held: {held}; {problems}")
+}
+
 /// The line for stdout.
 pub(super) fn ready_line(http: &str, admin: Option<&str>, counts: &Counts) -> String {
     let address = |bound: &str| if bound.starts_with("unix:") { bound.to_owned() } else { format!("http://{bound}/") };
@@ -481,6 +530,18 @@ mod tests {
             ready_line("unix:/run/f.sock", None, &counts),
             "ready unix:/run/f.sock admin off articles=1 feeds=8 problems=1"
         );
+    }
+
+    #[test]
+    fn the_log_says_where_to_look() {
+        let counts = Counts { articles: 2, feeds: 8, problems: 1, held: 0 };
+        let said = welcome("127.0.0.1:80", Some("127.0.0.1:81"), Path::new("in"), &counts);
+        assert_eq!(
+            said,
+            "ready at 127.0.0.1:80: 2 articles of in in 8 feeds, files held: 0; files with problems: 1, see /problems \
+             at 127.0.0.1:81"
+        );
+        assert!(welcome("x", None, Path::new("in"), &counts).ends_with("see feedmill check"));
     }
 
     #[test]

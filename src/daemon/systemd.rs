@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+use crate::failpoint;
+
 /// A state can be shown.
 pub(super) fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
@@ -44,7 +46,7 @@ pub(super) fn watchdog_pace() -> Option<Duration> {
 }
 
 fn tell(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
+    if let Err(error) = failpoint::io("notify.tell").and_then(|()| sd_notify::notify(states)) {
         tracing::debug!(%error, "the service manager could not be told");
     }
 }

@@ -11,6 +11,7 @@ use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Wat
 use rustix::io::Errno;
 
 use super::inbox::name_text;
+use crate::failpoint;
 
 /// What inotify said; paths are relative to the inbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +67,7 @@ impl Watch {
     pub(super) fn new(inbox: &Path, send: impl Fn(Hint) + Send + 'static) -> Result<Watch, Trouble> {
         let base = inbox.to_owned();
         let handler = move |event: notify::Result<Event>| match event {
+            Ok(_) if failpoint::io("watch.event").is_err() => send(Hint::Overflow),
             Ok(event) => sort(&base, event, &send),
             // The crate could not read its queue: what was in it is unknown.
             Err(error) => {
@@ -74,7 +76,9 @@ impl Watch {
             }
         };
         let config = notify::Config::default().with_follow_symlinks(false);
-        let watcher = RecommendedWatcher::new(handler, config)
+        let watcher = failpoint::io("watch.new")
+            .map_err(notify::Error::io)
+            .and_then(|()| RecommendedWatcher::new(handler, config))
             .map_err(|error| trouble(error, "fs.inotify.max_user_instances"))?;
         Ok(Watch { watcher, inbox: inbox.to_owned() })
     }
@@ -86,8 +90,9 @@ impl Watch {
     /// See [`Trouble`].
     pub(super) fn add(&mut self, folder: &str) -> Result<(), Trouble> {
         let path = if folder.is_empty() { self.inbox.clone() } else { self.inbox.join(folder) };
-        self.watcher
-            .watch(&path, RecursiveMode::NonRecursive)
+        failpoint::io("watch.add")
+            .map_err(notify::Error::io)
+            .and_then(|()| self.watcher.watch(&path, RecursiveMode::NonRecursive))
             .map_err(|error| trouble(error, "fs.inotify.max_user_watches"))
     }
 }

@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
-use super::lanes::{Item, Lanes, Work};
+use super::lanes::{Item, Lanes, Settings, Work};
 use super::plan::Lane;
 use crate::article::Timestamp;
-use crate::catalog::{Catalog, Change, Cure, Delta, Error, Inbox, Now, Originals};
+use crate::catalog::{self, Catalog, Change, Cure, Delta, Error, Inbox, Now, Originals};
+use crate::feed;
 
 /// How long a transaction may take.
 const WORK: Duration = Duration::from_millis(20);
@@ -39,6 +40,8 @@ pub(super) trait Record: Send {
     fn reparse(&mut self, now: Now, limit: usize) -> Result<Option<Delta>, Error>;
     /// See [`Catalog::adopt`].
     fn adopt(&mut self, inbox: &Inbox, holds: &dyn Fn(&str) -> bool) -> Result<(), Error>;
+    /// See [`Catalog::set_settings`].
+    fn set_settings(&mut self, now: Now, settings: catalog::Settings) -> Result<Delta, Error>;
     /// See [`Catalog::reopen`].
     fn reopen(&mut self) -> Result<(), Error>;
     /// See [`Catalog::checkpoint`].
@@ -62,6 +65,10 @@ impl Record for Catalog {
 
     fn adopt(&mut self, inbox: &Inbox, holds: &dyn Fn(&str) -> bool) -> Result<(), Error> {
         Catalog::adopt(self, inbox, false, holds)
+    }
+
+    fn set_settings(&mut self, now: Now, settings: catalog::Settings) -> Result<Delta, Error> {
+        Catalog::set_settings(self, now, settings)
     }
 
     fn reopen(&mut self) -> Result<(), Error> {
@@ -96,6 +103,13 @@ pub(super) enum Said {
         paths: Vec<String>,
         /// When each file was whole that came by an event.
         since: Vec<Duration>,
+    },
+    /// Other settings are in force.
+    Reconfigured {
+        /// What they changed at once.
+        delta: Delta,
+        /// For what is made of the catalog.
+        feed: Box<feed::Settings>,
     },
     /// Whether the catalog belongs to the folder that the inbox is now; why not.
     Adopted(Result<(), String>),
@@ -195,13 +209,13 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
             }
             let limit = (WORK.as_nanos() / cost.as_nanos().max(1)).clamp(1, FILES as u128) as usize;
             let idle = if since_checkpoint > 0 { IDLE } else { SLICE };
-            let tried = due_tried.is_some_and(|at| at.elapsed() < DUE_AGAIN);
+            let again = due_tried.map_or(Duration::ZERO, |at| DUE_AGAIN.saturating_sub(at.elapsed()));
+            let tried = !again.is_zero();
             let wait = if stale {
                 Duration::ZERO
-            } else if tried {
-                idle
             } else {
-                self.until_due(idle)
+                // What is due next may come before the catalog is asked again for what it kept.
+                self.until_due(idle).max(again)
             };
             let (lane, items) = match self.lanes.take(limit, wait) {
                 Work::Stop => return,
@@ -216,6 +230,13 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
                         adopted => adopted.map_err(|error| chain(&error)),
                     };
                     (self.say)(Said::Adopted(adopted));
+                    continue;
+                }
+                Work::Reconfigure(settings) => {
+                    match self.reconfigure(settings) {
+                        Ok(()) => (failures, stale) = (0, true),
+                        Err(()) => failures += 1,
+                    }
                     continue;
                 }
                 Work::Nothing if stale && failures == 0 => match self.reparse(limit) {
@@ -280,6 +301,20 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
             }
             Err(error) => {
                 self.failed(paths, &error);
+                Err(())
+            }
+        }
+    }
+
+    fn reconfigure(&mut self, settings: Box<Settings>) -> Result<(), ()> {
+        match self.record.set_settings(self.clock.now(), settings.catalog.clone()) {
+            Ok(delta) => {
+                (self.say)(Said::Reconfigured { delta, feed: Box::new(settings.feed) });
+                Ok(())
+            }
+            Err(error) => {
+                self.lanes.reconfigure_again(settings);
+                self.failed(Vec::new(), &error);
                 Err(())
             }
         }

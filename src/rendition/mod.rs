@@ -229,6 +229,46 @@ impl Renditions {
         }
     }
 
+    /// A document's validators as they are now; `None` where it does not exist. Blocks, and waits for nobody: for work
+    /// that runs behind.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub fn validators(&self, document: &Document) -> Result<Option<Validators>, Error> {
+        let dressing = self.inner.dressing();
+        if !dressing.offers(document) {
+            return Ok(None);
+        }
+        Ok(match self.inner.source.head(document)? {
+            entry::Status::Here(head) => Some(dressing.validators(&head)),
+            entry::Status::Gone | entry::Status::Never => None,
+        })
+    }
+
+    /// A document's bytes as they are now, with their validators; `None` where it does not exist. Blocks, and keeps
+    /// nothing: what runs behind must not push out what readers ask for.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub fn make(&self, document: &Document) -> Result<Option<(Validators, Vec<u8>)>, Error> {
+        let dressing = self.inner.dressing();
+        if !dressing.offers(document) {
+            return Ok(None);
+        }
+        let made = self.inner.source.document(document, dressing.renderer())?;
+        Ok(made.map(|(head, bytes)| {
+            self.inner.metrics.rendered(document);
+            (dressing.validators(&head), bytes)
+        }))
+    }
+
+    /// The formats of every feed now.
+    pub fn formats(&self) -> Vec<entry::Format> {
+        self.inner.dressing().renderer().settings().formats.clone()
+    }
+
     /// Whether a document is at hand in a coding, without any work.
     pub fn is_ready(&self, validators: &Validators, coding: Coding) -> bool {
         self.inner.cache.has(&validators.stamp, coding)

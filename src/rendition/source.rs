@@ -4,6 +4,7 @@ use super::near::nearest;
 use super::{Counts, Error, Problem};
 use crate::catalog::Readers;
 use crate::entry::{Document, Head, Key, Kind, Status};
+use crate::failpoint;
 use crate::feed::Renderer;
 
 /// How many categories of one name are listed.
@@ -33,12 +34,18 @@ pub(crate) trait Source: Send + Sync {
     fn problems(&self) -> Result<Vec<Problem>, Error>;
 }
 
+fn unreadable(source: std::io::Error) -> Error {
+    Error::Catalog(crate::catalog::Error::Io { dir: "catalog".to_owned(), source })
+}
+
 impl Source for Readers {
     fn head(&self, document: &Document) -> Result<Status, Error> {
+        failpoint::io("render.head").map_err(unreadable)?;
         Ok(self.read(|reader| reader.head(document))?)
     }
 
     fn document(&self, document: &Document, renderer: &Renderer) -> Result<Option<(Head, Vec<u8>)>, Error> {
+        failpoint::io("render.document").map_err(unreadable)?;
         let Some((head, material)) = self.read(|reader| reader.material(document))? else { return Ok(None) };
         let bytes = renderer.render(document, &material)?;
         Ok(Some((head, bytes)))

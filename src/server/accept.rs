@@ -20,6 +20,7 @@ use super::connection::{Caller, Handler};
 use super::guard::{Activity, Guarded, Limits};
 use super::listen::{Listener, Stream};
 use super::protocol::{Answering, Protocols};
+use crate::failpoint;
 use crate::metrics::Metrics;
 
 /// How long answers say that the connection closes, before those that ask nothing are closed.
@@ -108,7 +109,7 @@ impl Door {
                 _ = phase.wait_for(|phase| *phase > Phase::Serving) => break,
                 accepted = poll_fn(|cx| listener.poll_accept(cx)) => accepted,
             };
-            match accepted {
+            match accepted.and_then(|accepted| failpoint::io("http.accept").map(|()| accepted)) {
                 Ok((stream, from)) => {
                     pause = PAUSE.0;
                     self.admit(stream, from);

@@ -79,8 +79,7 @@ impl Place {
 
     fn command_by(&self, launcher: &[&str], words: &[&str]) -> Command {
         let before = self.before.iter().map(String::as_str);
-        let all: Vec<&str> =
-            launcher.iter().copied().chain(before).chain([FEEDMILL]).chain(words.iter().copied()).collect();
+        let all: Vec<&str> = before.chain(launcher.iter().chain(&[FEEDMILL]).chain(words).copied()).collect();
         let mut command = Command::new(all[0]);
         command
             .args(&all[1..])
@@ -190,6 +189,11 @@ pub struct Daemon {
 impl Daemon {
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether it has ended by itself; how.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("our child")
     }
 
     /// Sends a signal by name.

@@ -2,6 +2,7 @@
 
 mod cli;
 mod driver;
+mod failpoints;
 mod feed;
 mod layers;
 mod program;

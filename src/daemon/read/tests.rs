@@ -14,7 +14,7 @@ use crate::daemon::inbox::Inbox;
 fn reading() -> Reading {
     let patterns = |patterns: &[&str]| patterns.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>();
     let names = Names::new(&patterns(&["**/*.md"]), &patterns(&["**/.*", "**/draft/**"])).expect("globs");
-    Reading { names, max_file_size: 1000, rules: Rules::default() }
+    Reading { names, max_file_size: 1000, rules: Rules::default(), under: Rules::default().digest() }
 }
 
 fn inbox(files: &[(&str, &str)]) -> (TempDir, Root) {
@@ -164,6 +164,7 @@ fn workers_read_fresh_jobs_first_and_tell_what_cannot_be_read() {
         lanes: std::sync::Arc::default(),
         jobs: Jobs::default(),
         excluded: Mutex::default(),
+        mirror: None,
         readers: std::sync::OnceLock::new(),
     };
     let job = |path: &str, lane| Job { path: path.to_owned(), lane, since: Duration::ZERO };

@@ -82,6 +82,10 @@ impl Record for Fake {
         Ok(())
     }
 
+    fn set_settings(&mut self, _: Now, _: catalog::Settings) -> Result<Delta, Error> {
+        Ok(Delta::default())
+    }
+
     fn reopen(&mut self) -> Result<(), Error> {
         self.asked.send(Asked::Reopen).expect("heard");
         Ok(())

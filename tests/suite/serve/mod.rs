@@ -2,6 +2,9 @@
 
 mod arrival;
 mod corpus;
+mod explain;
 mod first;
 mod http;
 mod lifecycle;
+mod publish;
+mod reload;
