@@ -195,7 +195,8 @@ impl Renditions {
     pub async fn status(&self, document: &Document) -> Result<Status, Error> {
         match self.inner.heads.ask(document) {
             Some(status) => Ok(status),
-            None => Inner::look(&self.inner, document).await,
+            // Boxed, so that those who find it in memory need no room for more.
+            None => Box::pin(Inner::look(&self.inner, document)).await,
         }
     }
 
@@ -206,7 +207,7 @@ impl Renditions {
     ///
     /// See [`Error`].
     pub async fn get(&self, document: &Document, coding: Coding) -> Result<Option<Rendition>, Error> {
-        let rendition = Inner::get(&self.inner, document, coding, Small::Plain).await;
+        let rendition = self.inner.get(document, coding, Small::Plain).await;
         self.asked(document, coding);
         rendition
     }
@@ -217,7 +218,7 @@ impl Renditions {
     ///
     /// See [`Error`].
     pub async fn get_encoded(&self, document: &Document, coding: Coding) -> Result<Option<Rendition>, Error> {
-        let rendition = Inner::get(&self.inner, document, coding, Small::Encoded).await;
+        let rendition = self.inner.get(document, coding, Small::Encoded).await;
         self.asked(document, coding);
         rendition
     }
@@ -396,6 +397,20 @@ impl Inner {
     }
 
     async fn get(
+        self: &Arc<Self>,
+        document: &Document,
+        coding: Coding,
+        small: Small,
+    ) -> Result<Option<Rendition>, Error> {
+        if let Some(Status::Here(validators)) = self.heads.get(document)
+            && let Some(rendition) = self.cached(validators, coding, small)
+        {
+            return Ok(Some(rendition));
+        }
+        Box::pin(self.make(document, coding, small)).await
+    }
+
+    async fn make(
         self: &Arc<Self>,
         document: &Document,
         coding: Coding,

@@ -26,6 +26,9 @@ use crate::metrics::Metrics;
 /// How long answers say that the connection closes, before those that ask nothing are closed.
 const LAST_CALL: Duration = Duration::from_millis(100);
 
+/// For so long the last clients are waited for that are connected and not accepted.
+const MOMENT: Duration = Duration::from_millis(10);
+
 /// After an error of `accept`: from this, doubled each time, to that.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 
@@ -126,9 +129,15 @@ impl Door {
                 }
             }
         }
-        // Clients that were told by the kernel that they are connected get an answer.
-        while let Poll::Ready(Ok((stream, from))) = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await {
-            self.admit(stream, from);
+        // Clients that were told by the kernel that they are connected get an answer. That one waits is heard of a
+        // moment late, so a moment without one shows that none does.
+        let end = Instant::now() + LAST_CALL / 2;
+        while let Ok(accepted) =
+            timeout_at(end.min(Instant::now() + MOMENT), poll_fn(|cx| listener.poll_accept(cx))).await
+        {
+            if let Ok((stream, from)) = accepted {
+                self.admit(stream, from);
+            }
         }
     }
 

@@ -87,7 +87,8 @@ impl Answer {
         now: Timestamp,
     ) -> Answer {
         let Rendition { validators, coding, bytes } = rendition;
-        let mut headers = validated(document, &validators, coding, asked, freshness, now);
+        let mut headers = HeaderMap::with_capacity(12);
+        validate(&mut headers, document, &validators, coding, asked, freshness, now);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(document.media_type()));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
         if coding != Coding::Identity {
@@ -114,7 +115,8 @@ impl Answer {
         freshness: &Freshness,
         now: Timestamp,
     ) -> Answer {
-        let headers = validated(document, validators, coding, asked, freshness, now);
+        let mut headers = HeaderMap::with_capacity(6);
+        validate(&mut headers, document, validators, coding, asked, freshness, now);
         Answer { status: StatusCode::NOT_MODIFIED, headers, body: Bytes::new() }
     }
 
@@ -189,15 +191,15 @@ impl Answer {
 const ALLOWED: &str = "GET, HEAD";
 
 /// What 200 and 304 have in common.
-fn validated(
+fn validate(
+    headers: &mut HeaderMap,
     document: &Document,
     validators: &Validators,
     coding: Coding,
     asked: &Asked,
     freshness: &Freshness,
     now: Timestamp,
-) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(12);
+) {
     if let Ok(tag) = HeaderValue::from_bytes(ETag::new(&validators.stamp, coding).as_bytes()) {
         headers.insert(ETAG, tag);
     }
@@ -218,7 +220,6 @@ fn validated(
     if is_open(document) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     }
-    headers
 }
 
 /// Whether scripts of other sites may read a document: what feed readers in browsers need.

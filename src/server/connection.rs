@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{CONNECTION, EXPECT, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::{Method, Response, StatusCode, Version};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -56,7 +56,7 @@ impl Handler {
     async fn answer(&self, request: &Parts) -> Answered {
         match self {
             Handler::Public(responder, _) => responder.answer(request).await,
-            Handler::Admin(admin, _) => (Class::Admin, admin.answer(request).await),
+            Handler::Admin(admin, _) => (Class::Admin, Box::pin(admin.answer(request)).await),
         }
     }
 
@@ -98,25 +98,24 @@ impl Caller {
 }
 
 /// Answers a request.
-pub async fn answer(handler: &Handler, caller: &Caller, request: Request<Incoming>) -> Response<Bytes> {
+pub async fn answer(handler: &Handler, caller: &Caller, parts: &Parts, body: Incoming) -> Response<Bytes> {
     let tally = handler.tally();
     let began = tally.access_log.then(Instant::now);
-    let (parts, body) = request.into_parts();
     let (serving, number) = caller.activity.begin(parts.version == Version::HTTP_2);
     if !body.is_end_stream() {
         // A client that waits for leave to send its body is not given it.
-        let whole =
-            !parts.headers.contains_key(EXPECT) && tokio::time::timeout(BODY_TIME, drain(body)).await.unwrap_or(false);
+        let whole = !parts.headers.contains_key(EXPECT)
+            && Box::pin(tokio::time::timeout(BODY_TIME, drain(body))).await.unwrap_or(false);
         if !whole {
             caller.activity.cut();
         }
     }
-    let (class, answer) = handler.answer(&parts).await;
+    let (class, answer) = handler.answer(parts).await;
     let Answer { status, headers, body } = answer;
     let body = if parts.method == Method::HEAD { Bytes::new() } else { body };
     tally.metrics.answered(class, status.as_u16(), body.len() as u64);
     if let Some(began) = began {
-        log(&parts, caller, status, body.len(), began.elapsed());
+        log(parts, caller, status, body.len(), began.elapsed());
     }
     let mut response = Response::new(body);
     *response.status_mut() = status;

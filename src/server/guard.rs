@@ -24,7 +24,7 @@ const LEAST_SPEED: u64 = 100;
 const LINGER: (Duration, usize) = (Duration::from_secs(1), 1024 * 1024);
 
 /// After so long without a request, what was made for the connection may be put away.
-const PARK: Duration = Duration::from_millis(200);
+const PARK: Duration = Duration::from_millis(100);
 
 /// How much is looked at of what a client says first.
 const FIRST: usize = 1024;
@@ -54,8 +54,8 @@ pub struct Activity {
     http2: AtomicBool,
     /// Whether a body was answered without having been read to its end.
     cut: AtomicBool,
-    /// Whether the connection has been idle for a while, all answers sent.
-    idle: AtomicBool,
+    /// One more than the requests that had begun when the connection was found idle for a while; 0 before.
+    idle: AtomicU32,
 }
 
 impl Activity {
@@ -68,13 +68,19 @@ impl Activity {
             answered: AtomicU64::new(0),
             http2: AtomicBool::new(false),
             cut: AtomicBool::new(false),
-            idle: AtomicBool::new(false),
+            idle: AtomicU32::new(0),
         }
     }
 
-    /// Whether an HTTP/1 connection has become idle since this was asked last.
+    /// Whether an HTTP/1 connection has become idle since this was asked last, and still is: a request may have begun
+    /// right after it was found idle.
     pub fn take_idle(&self) -> bool {
-        self.idle.load(Ordering::Relaxed) && self.idle.swap(false, Ordering::Relaxed)
+        let found = self.idle.load(Ordering::Relaxed);
+        if found == 0 {
+            return false;
+        }
+        self.idle.store(0, Ordering::Relaxed);
+        found == self.begun() + 1 && self.serving.load(Ordering::Relaxed) == 0
     }
 
     /// Notes that a body was not read to its end.
@@ -184,7 +190,6 @@ impl<S> Guarded<S> {
         match self.heard {
             Some((at, before)) if before == begun && !http2 => Some((at + self.limits.header, Late::Headers)),
             _ if begun == 0 => Some((activity.opened + self.limits.header, Late::Request)),
-            _ if http2 => Some((activity.answered() + self.limits.idle, Late::Request)),
             _ => Some((activity.answered().max(self.wrote) + self.limits.idle, Late::Request)),
         }
     }
@@ -193,7 +198,7 @@ impl<S> Guarded<S> {
     fn parks(&self) -> Option<Instant> {
         let activity = &*self.activity;
         let idle = self.window.is_none() && activity.begun() > 0 && !activity.is_http2() && !self.is_unheard();
-        (idle && !activity.idle.load(Ordering::Relaxed)).then(|| activity.answered().max(self.wrote) + PARK)
+        (idle && activity.idle.load(Ordering::Relaxed) == 0).then(|| activity.answered().max(self.wrote) + PARK)
     }
 
     /// What the client is late with, or `Pending` with the alarm set.
@@ -211,7 +216,7 @@ impl<S> Guarded<S> {
                 return Poll::Ready(late);
             }
             if parks.is_some_and(|parks| now >= parks) {
-                self.activity.idle.store(true, Ordering::Relaxed);
+                self.activity.idle.store(self.activity.begun() + 1, Ordering::Relaxed);
                 self.alarm.as_mut().reset(deadline);
             } else {
                 self.alarm.as_mut().reset(next);

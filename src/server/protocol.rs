@@ -282,8 +282,9 @@ impl Service<Request<Incoming>> for Answering {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (door, caller) = (Arc::clone(&self.door), Arc::clone(&self.caller));
+        let (parts, body) = request.into_parts();
         Box::pin(async move {
-            let response = answer(door.handler(), &caller, request).await;
+            let response = answer(door.handler(), &caller, &parts, body).await;
             Ok(response.map(Full::new))
         })
     }

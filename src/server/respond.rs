@@ -1,6 +1,6 @@
 //! The public address: a request → an answer, with the renditions of the moment.
 //!
-//! Order: is it a request at all, is there a state to show, what is asked for, does it exist, does the client have it
+//! What is rare is boxed, so that the common answer stays small. Order: is it a request at all, is there a state to show, what is asked for, does it exist, does the client have it
 //! already, which coding does it take, the bytes. A document that was asked for before and has not changed is answered
 //! without leaving this task.
 
@@ -59,9 +59,9 @@ impl Responder {
         };
         let desk = Desk { responder: self, request, renditions };
         match route(&request.method, &request.uri) {
-            Route::Document(document) => desk.document(document, Asked::ByPath).await,
-            Route::Negotiate(key) => desk.negotiate(key).await,
-            Route::Slash(document) => desk.slash(document).await,
+            Route::Document(document) => desk.document(&document, &Asked::ByPath).await,
+            Route::Negotiate(key) => Box::pin(desk.negotiate(key)).await,
+            Route::Slash(document) => Box::pin(desk.slash(document)).await,
             Route::MethodNotAllowed if is_preflight(request) => (Class::None, Answer::preflight()),
             Route::MethodNotAllowed => {
                 let answer = problem(request, StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here");
@@ -84,17 +84,17 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    async fn document(&self, document: Document, asked: Asked) -> Answered {
-        let class = Class::of(&document);
-        match self.try_document(&document, &asked).await {
+    async fn document(&self, document: &Document, asked: &Asked) -> Answered {
+        let class = Class::of(document);
+        match self.try_document(document, asked).await {
             Ok(Some(answer)) => {
                 if class == Class::Feed {
-                    self.responder.readership.note(self.request, &document);
+                    self.responder.readership.note(self.request, document);
                 }
                 (class, answer)
             }
-            Ok(None) => self.missing(&document, &asked).await,
-            Err(error) => (class, self.failed(&document, &error)),
+            Ok(None) => Box::pin(self.missing(document, asked)).await,
+            Err(error) => (class, self.failed(document, &error)),
         }
     }
 
@@ -143,14 +143,14 @@ impl Desk<'_> {
     async fn negotiate(&self, key: Key) -> Answered {
         let formats = &self.responder.formats;
         let Some(media) = media(&self.request.headers, formats) else {
-            return self.not_acceptable(key).await;
+            return Box::pin(self.not_acceptable(key)).await;
         };
         let document = match media {
             Media::Html => Document::Page(key),
             Media::Feed(format) => Document::Feed(key, format),
         };
         let reference = relative(self.request.uri.path(), &document.path());
-        self.document(document, Asked::ByKey(reference)).await
+        self.document(&document, &Asked::ByKey(reference)).await
     }
 
     /// 406 with the list, for a feed that exists.
