@@ -4,30 +4,22 @@
 //! from an answer and lose no request; then idle connections are closed and the others finish.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
-use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::Response;
-use hyper::body::Bytes;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::connection::{Caller, Handler, answer};
+use super::connection::{Caller, Handler};
 use super::guard::{Activity, Guarded, Limits};
 use super::listen::{Listener, Stream};
+use super::protocol::{Answering, Protocols};
 use crate::failpoint;
 use crate::metrics::Metrics;
 
@@ -47,12 +39,6 @@ const REFUSALS: usize = 64;
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nCache-Control: no-store\r\n\
                       Connection: close\r\nContent-Length: 0\r\n\r\n";
 
-/// The greatest size of a request's headers (RFC 6585 section 5).
-const HEADERS: usize = 32 * 1024;
-
-/// Requests that an HTTP/2 connection may have open at once.
-const STREAMS: u32 = 128;
-
 /// How far stopping has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -70,7 +56,7 @@ pub enum Phase {
 pub struct Door {
     handler: Handler,
     limits: Limits,
-    builder: auto::Builder<TokioExecutor>,
+    protocols: Protocols,
     /// One permit a connection.
     connections: Arc<Semaphore>,
     most: usize,
@@ -95,7 +81,7 @@ impl Door {
         Arc::new(Door {
             handler,
             limits,
-            builder: builder(),
+            protocols: Protocols::new(),
             connections: Arc::new(Semaphore::new(most)),
             most,
             callers: Mutex::default(),
@@ -105,6 +91,11 @@ impl Door {
             metrics,
             phase,
         })
+    }
+
+    /// Who answers.
+    pub fn handler(&self) -> &Handler {
+        &self.handler
     }
 
     /// Accepts connections until the phase changes; then those that wait already, and no more.
@@ -179,115 +170,11 @@ impl Door {
 
     async fn serve(self: Arc<Self>, stream: Stream, from: Option<IpAddr>, place: Place) {
         let activity = Arc::new(Activity::new());
-        let io = TokioIo::new(Guarded::new(stream, Arc::clone(&activity), self.limits));
+        let io = Guarded::new(stream, Arc::clone(&activity), self.limits);
         let caller = Arc::new(Caller::new(from, activity, self.phase.clone()));
-        let served = Arc::clone(&caller);
-        let door = Arc::clone(&self);
-        let service = service_fn(move |request| {
-            let (door, caller) = (Arc::clone(&door), Arc::clone(&served));
-            // Boxed, so that a connection without a request does not hold the room for one.
-            let answered: Answered = Box::pin(async move {
-                let response = answer(&door.handler, &caller, request).await;
-                Ok(response.map(Full::new))
-            });
-            answered
-        });
-        let mut connection = pin!(self.builder.serve_connection(io, service));
-        let mut stage = Stage::new(&self.phase, Phase::Closing);
-        let mut told = false;
-        poll_fn(|cx| {
-            loop {
-                if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-                    if let Err(error) = ended {
-                        tracing::trace!(%error, "a connection ended early");
-                    }
-                    return Poll::Ready(());
-                }
-                let closing = stage.poll(cx).is_ready();
-                if closing && told {
-                    return Poll::Ready(());
-                }
-                if !told && (closing || caller.is_worn_out()) {
-                    told = true;
-                    stage = Stage::new(&self.phase, Phase::Over);
-                    connection.as_mut().graceful_shutdown();
-                } else {
-                    return Poll::Pending;
-                }
-            }
-        })
-        .await;
+        self.protocols.serve(io, &caller, &self.phase, Answering::new(&self, &caller)).await;
         drop(place);
     }
-}
-
-/// Waits for a phase of stopping. A connection wakes for each request; this future is polled only when it was this
-/// future that woke it.
-struct Stage {
-    reached: Pin<Box<dyn Future<Output = ()> + Send>>,
-    bell: Option<Arc<Bell>>,
-}
-
-/// Passes a wake on, and remembers it.
-struct Bell {
-    rung: AtomicBool,
-    task: Waker,
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.rung.store(true, Ordering::Release);
-        self.task.wake_by_ref();
-    }
-}
-
-impl Stage {
-    fn new(phase: &watch::Receiver<Phase>, stage: Phase) -> Stage {
-        let mut phase = phase.clone();
-        let reached = Box::pin(async move {
-            // Without a sender nothing is left to wait for.
-            let _ = phase.wait_for(|phase| *phase >= stage).await;
-        });
-        Stage { reached, bell: None }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let bell = match &self.bell {
-            Some(bell) if bell.task.will_wake(cx.waker()) => bell,
-            _ => self.bell.insert(Arc::new(Bell { rung: AtomicBool::new(true), task: cx.waker().clone() })),
-        };
-        if !bell.rung.swap(false, Ordering::AcqRel) {
-            return Poll::Pending;
-        }
-        let waker = Waker::from(Arc::clone(bell));
-        self.reached.as_mut().poll(&mut Context::from_waker(&waker))
-    }
-}
-
-/// The answer to a request, under way.
-type Answered = Pin<Box<dyn Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send>>;
-
-/// hyper as every connection is served with.
-fn builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        // Ours tells a client that is late with its headers from one that has nothing to ask.
-        .header_read_timeout(None)
-        // A client may close its side and still wait for the answer.
-        .half_close(true)
-        .max_buf_size(HEADERS);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(HEADERS).unwrap_or(u32::MAX))
-        .max_concurrent_streams(STREAMS);
-    builder
 }
 
 /// The place of an open connection; given up when dropped.

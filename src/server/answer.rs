@@ -197,7 +197,7 @@ fn validated(
     freshness: &Freshness,
     now: Timestamp,
 ) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(16);
+    let mut headers = HeaderMap::with_capacity(12);
     if let Ok(tag) = HeaderValue::from_bytes(ETag::new(&validators.stamp, coding).as_bytes()) {
         headers.insert(ETAG, tag);
     }

@@ -86,6 +86,11 @@ impl Caller {
         self.activity.begun() >= REQUESTS && self.activity.is_http2()
     }
 
+    /// Whether the connection has become idle, all answers sent.
+    pub fn is_idle(&self) -> bool {
+        self.activity.take_idle()
+    }
+
     /// Whether we are about to stop.
     fn is_last_call(&self) -> bool {
         !matches!(self.phase.has_changed(), Ok(false))

@@ -23,6 +23,12 @@ const LEAST_SPEED: u64 = 100;
 /// How long and how much we read on from a client that was answered before it had said all.
 const LINGER: (Duration, usize) = (Duration::from_secs(1), 1024 * 1024);
 
+/// After so long without a request, what was made for the connection may be put away.
+const PARK: Duration = Duration::from_millis(200);
+
+/// How much is looked at of what a client says first.
+const FIRST: usize = 1024;
+
 /// How long a connection may take for what.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -48,6 +54,8 @@ pub struct Activity {
     http2: AtomicBool,
     /// Whether a body was answered without having been read to its end.
     cut: AtomicBool,
+    /// Whether the connection has been idle for a while, all answers sent.
+    idle: AtomicBool,
 }
 
 impl Activity {
@@ -60,7 +68,13 @@ impl Activity {
             answered: AtomicU64::new(0),
             http2: AtomicBool::new(false),
             cut: AtomicBool::new(false),
+            idle: AtomicBool::new(false),
         }
+    }
+
+    /// Whether an HTTP/1 connection has become idle since this was asked last.
+    pub fn take_idle(&self) -> bool {
+        self.idle.load(Ordering::Relaxed) && self.idle.swap(false, Ordering::Relaxed)
     }
 
     /// Notes that a body was not read to its end.
@@ -120,6 +134,8 @@ pub struct Guarded<S> {
     stream: S,
     activity: Arc<Activity>,
     limits: Limits,
+    /// What was looked at ahead and not read yet.
+    ahead: Vec<u8>,
     /// When the first byte came of a head that is not complete, and how many requests had begun then.
     heard: Option<(Instant, u32)>,
     /// When bytes were last taken from us.
@@ -146,6 +162,7 @@ impl<S> Guarded<S> {
         Guarded {
             stream,
             limits,
+            ahead: Vec::new(),
             heard: None,
             wrote: opened,
             alarm: Box::pin(sleep_until(opened + limits.header)),
@@ -172,18 +189,33 @@ impl<S> Guarded<S> {
         }
     }
 
+    /// When the connection will have been idle for a while; `None` where it is not idle, or has been told so.
+    fn parks(&self) -> Option<Instant> {
+        let activity = &*self.activity;
+        let idle = self.window.is_none() && activity.begun() > 0 && !activity.is_http2() && !self.is_unheard();
+        (idle && !activity.idle.load(Ordering::Relaxed)).then(|| activity.answered().max(self.wrote) + PARK)
+    }
+
     /// What the client is late with, or `Pending` with the alarm set.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Late> {
         loop {
             let Some((deadline, late)) = self.deadline() else { return Poll::Pending };
-            if self.alarm.deadline() > deadline {
-                self.alarm.as_mut().reset(deadline);
+            let parks = self.parks();
+            let next = parks.map_or(deadline, |parks| parks.min(deadline));
+            if self.alarm.deadline() > next {
+                self.alarm.as_mut().reset(next);
             }
             ready!(self.alarm.as_mut().poll(cx));
-            if Instant::now() >= deadline {
+            let now = Instant::now();
+            if now >= deadline {
                 return Poll::Ready(late);
             }
-            self.alarm.as_mut().reset(deadline);
+            if parks.is_some_and(|parks| now >= parks) {
+                self.activity.idle.store(true, Ordering::Relaxed);
+                self.alarm.as_mut().reset(deadline);
+            } else {
+                self.alarm.as_mut().reset(next);
+            }
         }
     }
 
@@ -220,28 +252,66 @@ impl<S> Guarded<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guarded<S> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
+impl<S: AsyncRead + AsyncWrite + Unpin> Guarded<S> {
+    /// What was looked at ahead.
+    pub fn ahead(&self) -> &[u8] {
+        &self.ahead
+    }
+
+    /// Looks at more of what the client says without taking it; false where it says no more.
+    pub fn poll_look(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut first = [0; FIRST];
+        let mut first = ReadBuf::new(&mut first);
+        let read = ready!(self.poll_stream(cx, &mut first));
+        if read.is_err() {
+            self.ahead.clear();
+            return Poll::Ready(false);
+        }
+        self.ahead.extend_from_slice(first.filled());
+        Poll::Ready(!first.filled().is_empty())
+    }
+
+    /// Says a last word to a client that cannot be served; it fits into the empty buffer of the socket.
+    pub fn say(&mut self, cx: &mut Context<'_>, word: &[u8]) {
+        let _ = Pin::new(&mut self.stream).poll_write(cx, word);
+    }
+
+    fn poll_stream(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(cx, buf) {
+        if let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, buf) {
             if buf.filled().len() > before {
-                let begun = this.activity.begun();
-                if this.heard.is_none_or(|(_, before)| before != begun) {
-                    this.heard = Some((Instant::now(), begun));
+                let begun = self.activity.begun();
+                if self.heard.is_none_or(|(_, before)| before != begun) {
+                    self.heard = Some((Instant::now(), begun));
                 }
             }
             return Poll::Ready(read);
         }
-        match ready!(this.poll_late(cx)) {
+        match ready!(self.poll_late(cx)) {
             // As if the client had closed: nothing of a request is lost.
             Late::Request => Poll::Ready(Ok(())),
             Late::Headers => {
-                // It fits into the empty buffer of the socket, or the client does not read either.
-                let _ = Pin::new(&mut this.stream).poll_write(cx, TIMEOUT);
+                self.say(cx, TIMEOUT);
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the headers never ended")))
             }
         }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guarded<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.ahead.is_empty() {
+            return this.poll_stream(cx, buf);
+        }
+        let taken = this.ahead.len().min(buf.remaining());
+        buf.put_slice(&this.ahead[..taken]);
+        if taken == this.ahead.len() {
+            this.ahead = Vec::new();
+        } else {
+            this.ahead.drain(..taken);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

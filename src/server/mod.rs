@@ -13,6 +13,7 @@ mod listen;
 mod negotiate;
 mod page;
 mod problems;
+mod protocol;
 mod readership;
 mod respond;
 mod route;

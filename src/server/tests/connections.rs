@@ -86,6 +86,25 @@ async fn idle_connections_are_closed_but_not_by_the_limit_of_headers() {
     site.stop().await;
 }
 
+#[tokio::test]
+async fn a_connection_that_was_idle_for_long_serves_again() {
+    let site = Site::with_all().await;
+    let mut stream = connect(&site).await;
+    for _ in 0..3 {
+        assert_eq!(keep(&mut stream, "/all.rss").await.status, 200);
+        tokio::time::sleep(SOON * 2).await;
+    }
+    // Two at once, the second one in pieces.
+    let text = "GET /all.rss HTTP/1.1\r\nHost: a\r\n\r\nGET /nothing HTTP/1.1\r\nHo";
+    stream.write_all(text.as_bytes()).await.expect("it takes bytes");
+    tokio::time::sleep(SOON * 2).await;
+    stream.write_all(b"st: a\r\nConnection: close\r\n\r\n").await.expect("it takes bytes");
+    let bytes = rest(&mut stream).await;
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.starts_with("HTTP/1.1 200 ") && text.contains("HTTP/1.1 404 "), "{text:.100}");
+    site.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn work_of_ours_is_not_held_against_the_client() {
     let short = super::Settings { header_timeout: SOON, idle_timeout: SOON, ..settings() };

@@ -254,6 +254,7 @@ async fn broken_requests_are_refused_and_their_connection_closed() {
         ),
         ("GET all.rss HTTP/1.1\r\nHost: a\r\n\r\n", &[400]),
         ("GET /all rss HTTP/1.1\r\nHost: a\r\n\r\n", &[400]),
+        ("GET /all.rss HTTP/2.0\r\nHost: a\r\n\r\n", &[505]),
         (&large, &[431]),
         (&body, &[405]),
     ] {
