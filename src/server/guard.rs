@@ -271,6 +271,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guarded<S> {
         Poll::Ready(!first.filled().is_empty())
     }
 
+    /// Takes back what was read of a request that is not complete; its time begins.
+    pub fn put_back(&mut self, bytes: &[u8]) {
+        self.ahead.extend_from_slice(bytes);
+        self.heard = Some((Instant::now(), self.activity.begun()));
+    }
+
     /// Says a last word to a client that cannot be served; it fits into the empty buffer of the socket.
     pub fn say(&mut self, cx: &mut Context<'_>, word: &[u8]) {
         let _ = Pin::new(&mut self.stream).poll_write(cx, word);

@@ -88,7 +88,13 @@ impl Protocols {
                 if progress.drive(&mut connection, caller).await == End::Closed {
                     break;
                 }
-                io = connection.into_parts().io.into_inner();
+                let parts = connection.into_parts();
+                io = parts.io.into_inner();
+                // A part of the next request may have come with the last one.
+                if !parts.read_buf.is_empty() {
+                    io.put_back(&parts.read_buf);
+                    continue;
+                }
                 let wakes = poll_fn(|cx| match progress.closing.poll(cx) {
                     Poll::Ready(()) => Poll::Ready(false),
                     Poll::Pending => io.poll_look(cx),
