@@ -154,7 +154,7 @@ fn jumps_of_the_clock_change_nothing() {
     set("+1h");
     let begin = std::time::Instant::now();
     daemon.until("it is there", |daemon| daemon.titles("all").contains(&"Due".to_owned()));
-    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
     expected.insert("Due".to_owned(), 0);
     daemon.kill();
     // A start in the past shows the same.
