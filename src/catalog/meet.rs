@@ -57,7 +57,8 @@ pub(super) fn meet(
     known: Option<EntryRow>,
     look: Option<&Look>,
 ) -> Result<Meeting, Error> {
-    let is_gone = |entry: &EntryRow| is_gone(connection, namespace, entry, &file.path, look);
+    let own_file = |entry: &EntryRow| own_file(connection, namespace, entry, &file.path, look);
+    let is_gone = |entry: &EntryRow| own_file(entry).map(|own| own == OwnFile::Gone);
     let seed = Seed::of(article, &file.path);
     let hash = seed_hash(&seed);
     let by_seed = by_seed(connection, namespace, &seed, &hash)?;
@@ -84,10 +85,11 @@ pub(super) fn meet(
 
     // 1 and 3. The id or the seed.
     if let Some(found) = by_seed {
-        if is_gone(&found)? {
+        let OwnFile::There { body: there } = own_file(&found)? else {
             return Ok(Meeting::Entry(Box::new(found)));
-        }
-        if found.body == body {
+        };
+        // Also where both files hold an edit of which only this one was told yet.
+        if found.body == body || there == body {
             return Ok(Meeting::Twin(Box::new(found)));
         }
         return Ok(Meeting::Collision { seed: seed.with_path(&file.path), with: found.path });
@@ -146,18 +148,27 @@ fn candidates(connection: &Connection, condition: &str, params: impl rusqlite::P
     Ok(found)
 }
 
-/// Whether an entry's own file is missing, or is the file at hand, or now holds another article.
+/// What has become of an entry's own file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OwnFile {
+    /// It is missing, or is the file at hand, or now holds another article.
+    Gone,
+    /// It holds the entry's article, with this body.
+    There { body: [u8; 16] },
+}
+
+/// Looks for an entry's own file.
 ///
 /// What the catalog was told last may be behind: a file is read as it is, before all that happened to others was told.
-fn is_gone(
+fn own_file(
     connection: &Connection,
     namespace: &Namespace,
     entry: &EntryRow,
     path: &str,
     look: Option<&Look>,
-) -> Result<bool, Error> {
+) -> Result<OwnFile, Error> {
     if entry.path == path {
-        return Ok(true);
+        return Ok(OwnFile::Gone);
     }
     let (folder, name) = split(&entry.path);
     let mut statement = connection.prepare_cached("SELECT entry, missing FROM file WHERE folder = ?1 AND name = ?2")?;
@@ -167,17 +178,22 @@ fn is_gone(
         Some(row) => row.get::<_, Option<i64>>(0)? == Some(entry.entry) && row.get::<_, Option<i64>>(1)?.is_none(),
     };
     if !there {
-        return Ok(true);
+        return Ok(OwnFile::Gone);
     }
     Ok(match look.map(|look| look(&entry.path)) {
-        None | Some(Stands::Unknown) => false,
-        Some(Stands::Nothing) => true,
+        None | Some(Stands::Unknown) => OwnFile::There { body: entry.body },
+        Some(Stands::Nothing) => OwnFile::Gone,
         Some(Stands::Article(article)) => {
             let seed = Seed::of(&article, &entry.path);
             let hash = seed_hash(&seed);
+            let body = short(&article.body.hash);
             let owner = by_seed(connection, namespace, &seed, &hash)?;
-            owner.is_some_and(|owner| owner.entry != entry.entry && hash != entry.seed)
-                || differs_in_all(connection, entry, &article, &short(&article.body.hash))?
+            let of_another = owner.is_some_and(|owner| owner.entry != entry.entry && hash != entry.seed);
+            if of_another || differs_in_all(connection, entry, &article, &body)? {
+                OwnFile::Gone
+            } else {
+                OwnFile::There { body }
+            }
         }
     })
 }

@@ -753,3 +753,23 @@ fn a_file_that_is_gone_and_not_missed_yet_gives_its_article_away() {
     desk.pass(7200);
     assert_eq!(desk.one().id, id);
 }
+
+#[test]
+fn a_copy_of_an_edit_that_was_not_told_yet_is_no_other_article() {
+    let mut desk = Desk::loaded(&[("a.md", text("A", START - DAY))]);
+    let id = desk.one().id;
+    let edited = Text {
+        body: "Another text, and one that is long enough to be told from the one before.".to_owned(),
+        ..text("A", START - DAY)
+    };
+    let stands = edited.article();
+    desk.catalog.look_with(Box::new(move |path| match path {
+        "a.md" => Stands::Article(Box::new(stands.clone())),
+        _ => Stands::Unknown,
+    }));
+    desk.write("b.md", &edited);
+    assert_eq!((desk.one().id, desk.codes()), (id.clone(), vec![("b.md".to_owned(), Code::Twin)]));
+    desk.write("a.md", &edited);
+    let entry = desk.one();
+    assert_eq!((entry.id, entry.path.as_str(), entry.article.body.hash), (id, "a.md", edited.article().body.hash));
+}

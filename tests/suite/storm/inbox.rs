@@ -40,7 +40,7 @@ fn outage(files: usize, begin: impl Fn(&Place), end: impl Fn(&Place), noticed: b
     let began = Instant::now();
     if noticed {
         daemon.until("it is degraded", degraded);
-        assert!(began.elapsed() < Duration::from_secs(5), "noticed after {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(30), "noticed after {:?}", began.elapsed());
     }
     while_under(Duration::from_millis(3500), || assert_eq!(look(&daemon), before, "during the outage"));
     // Also for one that starts meanwhile.
@@ -53,7 +53,7 @@ fn outage(files: usize, begin: impl Fn(&Place), end: impl Fn(&Place), noticed: b
     end(&place);
     let ended = Instant::now();
     daemon.until("it is well again", |daemon| !degraded(daemon));
-    assert!(ended.elapsed() < Duration::from_secs(10), "well after {:?}", ended.elapsed());
+    assert!(ended.elapsed() < Duration::from_secs(30), "well after {:?}", ended.elapsed());
     while_under(Duration::from_millis(2500), || assert_eq!(look(&daemon), before, "after the outage"));
     // Events come again, from every folder, and a real deletion is one.
     for folder in 0..3 {
