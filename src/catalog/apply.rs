@@ -10,7 +10,7 @@ use super::due::{Late, Waits};
 use super::files::{self, FileRow};
 use super::meet::{Meeting, meet, other_files, seed_hash};
 use super::place::{self, Feeds};
-use super::row::{EntryRow, KeptRow, Seconds, State, What, short};
+use super::row::{EntryRow, KeptRow, Seconds, State, What, short, timestamp};
 use super::{Change, Delta, Error, Look, Now, SeenFile, Settings};
 use crate::article::{Article, Hash};
 use crate::diagnostic::{Code, Diagnostic};
@@ -35,17 +35,30 @@ pub(super) struct Work<'a> {
     pub look: Option<&'a Look>,
 }
 
-/// An entry that cannot be shown yet, and why.
+/// Why an article cannot be shown now; `None` where it can.
 pub(super) fn held(article: &Article, settings: &Settings, now: Now) -> Option<Diagnostic> {
-    if article.draft {
-        // The parser has said so, with the line.
+    let seconds = |at: crate::article::Timestamp| at.timestamp();
+    let (expires, published) = (article.expires.map(seconds), article.published.map(seconds));
+    withheld(article.draft, expires, published, settings, now)
+}
+
+/// The same by what decides it. The parser has said that an article is a draft, with the line.
+pub(super) fn withheld(
+    draft: bool,
+    expires: Option<Seconds>,
+    published: Option<Seconds>,
+    settings: &Settings,
+    now: Now,
+) -> Option<Diagnostic> {
+    let (now, text) = (now.wall.timestamp(), |at: Seconds| timestamp(at).to_rfc3339());
+    if draft {
         return Some(Diagnostic::new(Code::Draft, "withheld: it is a draft"));
     }
-    if let Some(end) = article.expires.filter(|&end| end <= now.wall) {
-        return Some(Diagnostic::new(Code::Expired, format!("withheld: it expired on {}", end.to_rfc3339())));
+    if let Some(end) = expires.filter(|&end| end <= now) {
+        return Some(Diagnostic::new(Code::Expired, format!("withheld: it expired on {}", text(end))));
     }
-    let start = article.published.filter(|&start| settings.hold_future && start > now.wall)?;
-    Some(Diagnostic::new(Code::Future, format!("withheld until {}", start.to_rfc3339())))
+    let start = published.filter(|&start| settings.hold_future && start > now)?;
+    Some(Diagnostic::new(Code::Future, format!("withheld until {}", text(start))))
 }
 
 /// What an entry shows of an article: its content and its own dates.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::apply::revision;
+use super::apply::{revision, withheld};
 use super::files::{FileRow, set_problems};
 use super::meet::seed_hash;
 use super::place::{PAGE_BYTES, PAGE_ENTRIES};
@@ -235,26 +235,13 @@ impl Loading<'_> {
         }
     }
 
-    /// Why an article is withheld.
-    fn held(&self, article: &Narrow) -> Option<Diagnostic> {
-        if article.draft {
-            return Some(Diagnostic::new(Code::Draft, "withheld: it is a draft"));
-        }
-        if let Some(end) = article.expires.filter(|&end| end <= self.at()) {
-            let text = format!("withheld: it expired on {}", super::row::timestamp(end).to_rfc3339());
-            return Some(Diagnostic::new(Code::Expired, text));
-        }
-        let start = article.published.filter(|&start| self.settings.hold_future && start > self.at())?;
-        Some(Diagnostic::new(Code::Future, format!("withheld until {}", super::row::timestamp(start).to_rfc3339())))
-    }
-
     /// Everything that needs all files: twins and collisions, the order, memberships and archive pages.
     fn finish(mut self) -> Result<(), Error> {
         let articles = std::mem::take(&mut self.articles);
         let articles = self.resolve(articles)?;
         let mut shown = Vec::with_capacity(articles.len());
         for article in articles {
-            match self.held(&article) {
+            match withheld(article.draft, article.expires, article.published, self.settings, self.now) {
                 Some(why) => self.hold(&article, why)?,
                 None => shown.push(article),
             }

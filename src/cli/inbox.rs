@@ -3,16 +3,14 @@
 //! It decides as the daemon does: links are followed only to files inside the inbox, nothing but regular files is
 //! opened, and an excluded folder is not entered. Nothing here writes.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use crate::daemon::{Named, Names};
+use crate::daemon::{Named, Names, name_text};
 use crate::diagnostic::{Code, Diagnostic};
 
 /// A folder that paths are told relative to: the inbox, or what was named outside of it.
@@ -166,20 +164,11 @@ fn unreadable(cause: &str) -> Diagnostic {
         .help("let the user that runs feedmill read it")
 }
 
-/// A name as text; bytes that are not UTF-8 are written as `\xNN`.
-fn name_text(name: &OsStr) -> String {
-    let mut text = String::with_capacity(name.len());
-    for chunk in name.as_bytes().utf8_chunks() {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02X}"));
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
 
     fn names() -> Names {

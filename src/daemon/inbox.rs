@@ -198,7 +198,7 @@ pub(super) fn fingerprint(stat: &Stat) -> Fingerprint {
 }
 
 /// A name as text. Bytes that are not UTF-8 are written as `\xNN`, so that such a file can be named in a problem.
-pub(super) fn name_text(name: &OsStr) -> String {
+pub(crate) fn name_text(name: &OsStr) -> String {
     let mut text = String::with_capacity(name.len());
     for chunk in name.as_bytes().utf8_chunks() {
         text.push_str(chunk.valid());

@@ -27,6 +27,8 @@ mod update;
 mod watch;
 mod writer;
 
+pub(crate) use inbox::name_text;
+
 /// Whether the inbox is polled (`inbox.poll`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Poll {

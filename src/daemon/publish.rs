@@ -16,11 +16,11 @@ use uuid::Uuid;
 
 use super::clock::Clock;
 use super::folder::{Folder, Unwritten};
-use super::start::{adopt, base_url, refuse_inside_inbox, workers};
+use super::start::{base_url, refuse_inside_inbox, workers};
 use super::update;
 use super::writer::chain;
 use super::{Built, Failure, Setup, Shared};
-use crate::catalog::{self, Error, Lock, Reader, Readers};
+use crate::catalog::{Error, Lock, Reader, Readers};
 use crate::entry::{Document, Format, Key, Kind};
 use crate::feed::Renderer;
 use crate::metrics::Metrics;
@@ -70,15 +70,6 @@ pub(super) fn build(mut setup: Setup, out: &Path) -> Result<Built, Failure> {
     let renditions = Renditions::new(readers.clone(), renderer, setup.rendition, Arc::new(Metrics::default()));
     let written = write_all(&readers, &renditions, &folder)?;
     Ok(Built { articles: counts.articles, feeds: counts.feeds, problems: counts.problems, ..written })
-}
-
-/// Adopts the inbox for a catalog that was there before.
-pub(super) fn adopt_for_build(
-    catalog: &mut catalog::Catalog,
-    shared: &Shared,
-    accept_empty: bool,
-) -> Result<(), Failure> {
-    adopt(catalog, shared, accept_empty)
 }
 
 /// What became of a document's file.

@@ -12,8 +12,8 @@ use std::time::Duration;
 use super::inbox::{Root, is_below};
 use super::lanes::Item;
 use super::plan::Lane;
-use super::publish::adopt_for_build;
 use super::read::{Job, Outcome, read, work};
+use super::start::adopt;
 use super::start::{from_lanes, workers};
 use super::{Failure, Setup, Shared, scan};
 use crate::catalog::{Catalog, Change};
@@ -39,7 +39,7 @@ pub(super) fn up_to_date(setup: &Setup, shared: &Shared) -> Result<Catalog, Fail
         false => None,
     };
     if let Some(catalog) = &mut catalog {
-        adopt_for_build(catalog, shared, setup.daemon.accept_empty)?;
+        adopt(catalog, shared, setup.daemon.accept_empty)?;
         shared.readers.get_or_init(|| catalog.readers());
     }
     let found = look(shared)?;
@@ -58,7 +58,7 @@ pub(super) fn up_to_date(setup: &Setup, shared: &Shared) -> Result<Catalog, Fail
                 let mut files = from_lanes(&shared.lanes, |_, _| pass.done());
                 let mut catalog =
                     Catalog::load(&setup.daemon.state, setup.catalog.clone(), shared.clock.now(), &mut files)?;
-                adopt_for_build(&mut catalog, shared, true)?;
+                adopt(&mut catalog, shared, true)?;
                 Ok(catalog)
             }
         }
