@@ -366,10 +366,17 @@ fn load(setup: &Setup, shared: &Shared, tell: &Sender<Message>) -> Result<Catalo
 
 /// Changes as they come; `taken` is told each path, and whether nothing more waits just now.
 pub(super) fn from_lanes(lanes: &Lanes, mut taken: impl FnMut(String, bool)) -> impl Iterator<Item = Change> {
+    let mut items = Vec::new().into_iter();
     std::iter::from_fn(move || {
         loop {
-            let item = lanes.take_for_load()?;
-            taken(item.path().to_owned(), lanes.is_empty());
+            let item = match items.next() {
+                Some(item) => item,
+                None => {
+                    items = lanes.take_for_load()?.into_iter();
+                    continue;
+                }
+            };
+            taken(item.path().to_owned(), items.len() == 0);
             // A file that vanished before it was read never was in this catalog.
             if !matches!(item.change, Change::Missing { .. }) {
                 return Some(item.change);
