@@ -4,6 +4,7 @@
 //! that is shown is made from what stands here.
 
 mod apply;
+mod checkpoint;
 mod due;
 mod files;
 mod load;
@@ -33,6 +34,7 @@ use crate::article::{Article, Hash, Parsed, Rules, Timestamp};
 use crate::diagnostic::Diagnostic;
 use crate::entry::{Kept, Key, Kind, Namespace, Taxonomies};
 
+pub use checkpoint::Log;
 pub use lock::{Holder, Lock};
 pub use mend::{Cure, Originals};
 pub use read::{Counts, KnownFile, Problem, Publication, Reader, Readers};
@@ -593,19 +595,6 @@ impl Catalog {
         self.late = due::Late::new(&self.connection)?;
         self.next_due = due::next(&self.connection)?;
         self.ensure_feeds()
-    }
-
-    /// Copies committed pages from the WAL into the database without blocking anybody; to be called between
-    /// transactions. Returns the number of frames in the WAL that are not copied yet.
-    ///
-    /// # Errors
-    ///
-    /// See [`Error`].
-    pub fn checkpoint(&mut self) -> Result<u64, Error> {
-        point("catalog.checkpoint")?;
-        let (log, copied): (i64, i64) =
-            self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get(1)?, row.get(2)?)))?;
-        Ok((log - copied).max(0) as u64)
     }
 
     /// When something is due next.

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::clock::Clock;
+use super::copier::Copier;
 use super::events::{Clockwork, Loop, Message};
 use super::folder::Folder;
 use super::health::{Ailment, Wellbeing};
@@ -25,7 +26,7 @@ use super::plan::{End, Lane, State as Plan};
 use super::scanner::{Request, Scanner};
 use super::writer::{Beat, Said, Writer, chain};
 use super::{Failure, Ready, Reload, Setup, Shared, read, systemd};
-use crate::catalog::{self, Catalog, Change, Counts, Holder, Lock, Readers};
+use crate::catalog::{self, Catalog, Change, Counts, Holder, Lock, Log, Readers};
 use crate::failpoint;
 use crate::feed::Renderer;
 use crate::metrics::Metrics;
@@ -287,7 +288,14 @@ fn start_writer(
             }
             tell_committed(said, &renditions, &metrics, &shared, &tell);
         };
-        Writer { record, lanes, clock, beat, holds, originals, damage: None, say }.run();
+        let log = record.readers();
+        let copier = Copier::new(move || {
+            if let Err(error) = log.copy_log() {
+                tracing::debug!(error = chain(&error), "the catalog's log could not be copied");
+            }
+        });
+        let (log, waited, damage) = (Log::default(), None, None);
+        Writer { record, lanes, clock, beat, holds, originals, copier, log, waited, damage, say }.run();
     })
 }
 
