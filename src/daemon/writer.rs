@@ -5,6 +5,7 @@
 //! short transaction at most. After an I/O error the connection is opened anew with a growing pause; what was not
 //! committed is read again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -30,6 +31,8 @@ const BEHIND: u64 = 256;
 /// How many frames the log may have before its readers are waited for, how long they are, and how soon once more.
 const MOST: u64 = 2048;
 const READERS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// How long a file whose transaction failed is waited for: it is read again within seconds.
+const OWED: Duration = Duration::from_secs(30);
 /// How soon the catalog is asked again for what it kept due.
 const DUE_AGAIN: Duration = Duration::from_millis(500);
 /// How long the lanes are empty before the log is copied to its end.
@@ -112,6 +115,8 @@ pub(super) enum Said {
         paths: Vec<String>,
         /// When each file was whole that came by an event.
         since: Vec<Duration>,
+        /// Whether files are still to come again whose transaction failed: until then nothing proves that it works.
+        owes: bool,
     },
     /// Other settings are in force.
     Reconfigured {
@@ -169,7 +174,45 @@ pub(super) struct Writer<R, Say> {
     pub(super) waited: Option<Instant>,
     /// What was found damaged and is not mended yet.
     pub(super) damage: Option<String>,
+    /// Files whose transaction failed and that did not come again yet, and when one failed last.
+    pub(super) owed: Owed,
     pub(super) say: Say,
+}
+
+/// Files that the catalog could not take.
+#[derive(Debug, Default)]
+pub(super) struct Owed {
+    paths: BTreeSet<String>,
+    failed: Option<Instant>,
+}
+
+impl Owed {
+    fn add(&mut self, paths: &[String]) {
+        self.paths.extend(paths.iter().filter(|path| !path.is_empty()).cloned());
+        self.failed = Some(Instant::now());
+    }
+
+    fn remove(&mut self, paths: &[String]) {
+        self.paths.retain(|path| !paths.contains(path));
+        if self.is_over() {
+            self.paths.clear();
+        }
+    }
+
+    /// Whether what is owed will not come any more: it is as it was before, or gone with its folder.
+    fn is_over(&self) -> bool {
+        !self.paths.is_empty() && self.failed.is_some_and(|failed| failed.elapsed() > OWED)
+    }
+}
+
+/// What comes of a pause.
+enum Pause {
+    /// The daemon stops.
+    Stopped,
+    /// The catalog still cannot be written.
+    Failing,
+    /// It can.
+    Over,
 }
 
 /// What a burst of transactions did, for one line in the log.
@@ -179,7 +222,7 @@ struct Burst {
     added: usize,
     changed: usize,
     withdrawn: usize,
-    feeds: std::collections::BTreeSet<crate::entry::Key>,
+    feeds: BTreeSet<crate::entry::Key>,
 }
 
 impl Burst {
@@ -214,8 +257,15 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
         let mut stale = true;
         loop {
             self.beat.now(&self.clock);
-            if failures > 0 && self.pause(failures) {
-                return;
+            if failures > 0 {
+                match self.pause(failures) {
+                    Pause::Stopped => return,
+                    Pause::Failing => {
+                        failures += 1;
+                        continue;
+                    }
+                    Pause::Over => {}
+                }
             }
             if self.mend().is_err() {
                 failures += 1;
@@ -266,7 +316,7 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
                 },
                 Work::Nothing => (Lane::Bulk, Vec::new()),
             };
-            if items.is_empty() && failures == 0 && (tried || !self.is_due()) {
+            if items.is_empty() && failures == 0 && (tried || !self.is_due()) && !self.owed.is_over() {
                 burst.end();
                 self.tend_log(1);
                 continue;
@@ -302,7 +352,9 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
         }
         match self.record.apply(self.clock.now(), changes) {
             Ok(delta) => {
-                (self.say)(Said::Committed { delta: delta.clone(), paths, since });
+                self.owed.remove(&paths);
+                let owes = !self.owed.paths.is_empty();
+                (self.say)(Said::Committed { delta: delta.clone(), paths, since, owes });
                 Ok(delta)
             }
             Err(error) => {
@@ -331,7 +383,8 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
         match self.record.reparse(self.clock.now(), limit) {
             Ok(None) => Ok(false),
             Ok(Some(delta)) => {
-                (self.say)(Said::Committed { delta, paths: Vec::new(), since: Vec::new() });
+                let owes = !self.owed.paths.is_empty();
+                (self.say)(Said::Committed { delta, paths: Vec::new(), since: Vec::new(), owes });
                 Ok(true)
             }
             Err(error) => {
@@ -345,6 +398,7 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
         if error.is_damage() {
             self.damage = Some(error.to_string());
         }
+        self.owed.add(&paths);
         (self.say)(Said::Failed { paths, why: chain(error) });
     }
 
@@ -367,8 +421,8 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
         }
     }
 
-    /// Waits before the next try and opens the catalog anew; true where the daemon stops.
-    fn pause(&mut self, failures: u32) -> bool {
+    /// Waits before the next try, and opens the catalog anew.
+    fn pause(&mut self, failures: u32) -> Pause {
         let (first, longest) = PAUSES;
         let pause = first.saturating_mul(1 << failures.min(10)).min(longest);
         let until = Instant::now() + pause;
@@ -376,7 +430,7 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
             self.beat.now(&self.clock);
             let rest = until.saturating_duration_since(Instant::now());
             if self.lanes.wait_closed(rest.min(SLICE)) {
-                return true;
+                return Pause::Stopped;
             }
             if Instant::now() >= until {
                 break;
@@ -384,10 +438,18 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
         }
         // A failed fsync must not be retried on the same open file: the kernel reports it once and may have dropped
         // the pages.
-        if let Err(error) = self.record.reopen() {
-            tracing::debug!(error = chain(&error), "the catalog could not be opened anew");
+        match self.record.reopen() {
+            Ok(()) => Pause::Over,
+            // Which mending may help.
+            Err(error) if error.is_damage() => {
+                self.damage.get_or_insert_with(|| error.to_string());
+                Pause::Over
+            }
+            Err(error) => {
+                tracing::debug!(error = chain(&error), "the catalog could not be opened anew");
+                Pause::Failing
+            }
         }
-        false
     }
 
     fn is_due(&self) -> bool {

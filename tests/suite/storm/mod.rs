@@ -10,6 +10,7 @@ use crate::driver::Daemon;
 mod arrivals;
 mod auditor;
 mod clock;
+mod disk;
 mod editors;
 mod exporter;
 mod guarantee;
