@@ -19,6 +19,11 @@ use super::wound::{self, Wound};
 use super::{Catalog, Change, Error, Fingerprint, Now, SeenFile, Settings, rules, schema};
 use crate::article::{Hash, Parsed, SourceFile};
 
+/// What follows the catalog's name in that of a damaged one; then comes the time.
+const ASIDE: &str = ".damaged-";
+/// How many damaged ones are kept.
+const KEPT_ASIDE: usize = 3;
+
 /// The files themselves, for what the catalog has lost.
 pub trait Originals {
     /// What stands at a path now; `None` where that cannot be told.
@@ -241,7 +246,7 @@ fn renew(
 /// Keeps the damaged file under another name and puts the new one in its place. Nobody may have either open.
 fn exchange(fresh: &Path, path: &Path, now: Now) -> Result<PathBuf, Error> {
     let io = |source| Error::Io { dir: path.display().to_string(), source };
-    let aside = PathBuf::from(format!("{}.damaged-{}", path.display(), now.wall.format("%Y%m%dT%H%M%S%3fZ")));
+    let aside = PathBuf::from(format!("{}{ASIDE}{}", path.display(), now.wall.format("%Y%m%dT%H%M%S%3fZ")));
     for (old, new) in load::beside(path).iter().zip(load::beside(&aside)) {
         match fs::rename(old, new) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
@@ -251,7 +256,25 @@ fn exchange(fresh: &Path, path: &Path, now: Now) -> Result<PathBuf, Error> {
     // By a link where there are links, so that the name never stands empty.
     fs::hard_link(path, &aside).or_else(|_| fs::rename(path, &aside)).map_err(io)?;
     load::put_in_place(fresh, path)?;
+    forget_old(path);
     Ok(aside)
+}
+
+/// Removes all damaged files but the newest ones: damage that comes again and again must not fill the disk.
+fn forget_old(path: &Path) {
+    let Some((folder, name)) = path.parent().zip(path.file_name()) else { return };
+    let prefix = format!("{}{ASIDE}", name.display());
+    let named = |entry: fs::DirEntry| entry.file_name().into_string().ok().filter(|name| name.starts_with(&prefix));
+    let mut names: Vec<String> = fs::read_dir(folder).into_iter().flatten().flatten().filter_map(named).collect();
+    // Their times are in their names; a log stands right behind its database.
+    names.sort_unstable_by(|a, b| b.cmp(a));
+    let databases = names.iter().filter(|name| !name.ends_with("-wal") && !name.ends_with("-shm"));
+    let Some(oldest) = databases.take(KEPT_ASIDE).last().cloned() else { return };
+    for name in names.into_iter().filter(|name| *name < oldest) {
+        if let Err(error) = fs::remove_file(folder.join(&name)) {
+            tracing::debug!(name, %error, "an old damaged file could not be removed");
+        }
+    }
 }
 
 /// The numbers of all entries that can be reached, and what is taken over of those that are whole.

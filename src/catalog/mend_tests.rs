@@ -277,3 +277,26 @@ fn a_text_that_is_lost_comes_back_with_its_file() {
     let entries = |text: &str| text.split_once('\n').map(|(_, entries)| entries.to_owned());
     assert_eq!(entries(&shown(&catalog, &all).expect("readable")), entries(&model.truth[at]));
 }
+
+#[test]
+fn three_damaged_files_are_kept() {
+    let model = Model::new();
+    for n in 0..5 {
+        std::fs::write(model.file(), "no database").expect("written");
+        let at = Now { wall: row::timestamp(START + n), steady: Duration::ZERO };
+        drop(Catalog::rebuild(model.dir.path(), settings(), at, &model.files).expect("made anew"));
+        // As where a log was left: it is kept, and goes, with its database.
+        for log in aside(model.dir.path()).iter().map(|path| load::beside(path)[0].clone()) {
+            if !log.display().to_string().ends_with("-wal-wal") {
+                std::fs::write(log, "a log").expect("written");
+            }
+        }
+    }
+    let mut left: Vec<String> = aside(model.dir.path()).iter().map(|path| path.display().to_string()).collect();
+    left.sort();
+    let times = ["02", "02", "03", "03", "04", "04"];
+    assert_eq!(left.len(), times.len(), "{left:?}");
+    for (name, second) in left.iter().zip(times) {
+        assert!(name.contains(&format!("damaged-20261124T0800{second}000Z")), "{left:?}");
+    }
+}

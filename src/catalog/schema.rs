@@ -92,6 +92,12 @@ pub(super) const FILE: &str = "catalog.sqlite";
 /// 8 KiB pages: a tenth faster than 4 KiB for rows of this size; 16 KiB writes too much WAL per commit.
 pub(super) const PAGE_SIZE: u32 = 8192;
 
+/// How long a connection waits for another one's lock.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
+
+/// What the log keeps of its length when it is begun anew, in bytes: it does not stay as long as it ever was.
+const LOG_KEEPS: i64 = 4 << 20;
+
 /// Opens the writing connection of an existing catalog and brings it to [`VERSION`].
 pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     super::point("catalog.open")?;
@@ -100,6 +106,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Checkpoints are made between transactions, never inside somebody's commit.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_KEEPS)?;
     migrate(&mut connection, path)?;
     Ok(connection)
 }
@@ -128,6 +135,13 @@ pub(super) fn open_reader(path: &Path, access: Access) -> Result<Connection, Err
         }
     };
     connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// Opens a connection that only copies the log.
+pub(super) fn open_copier(path: &Path) -> Result<Connection, Error> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
 }
 
@@ -169,7 +183,7 @@ fn version(connection: &Connection) -> Result<i64, Error> {
 
 fn open(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "cache_size", -2048)?;
     Ok(connection)

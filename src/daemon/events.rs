@@ -55,6 +55,8 @@ pub(super) enum Message {
         withdrawn: u64,
         /// Why missing files are not taken for deleted ones.
         absent: Option<String>,
+        /// Whether the catalog could not take some files yet.
+        owes: bool,
     },
     /// By the writer: it failed.
     Failed(String),
@@ -187,9 +189,11 @@ impl Loop {
                 }
                 paths.into_iter().for_each(|(path, end)| self.feed(Event::Done(path, end)));
             }
-            Message::Committed { reread, added, withdrawn, absent } => {
+            Message::Committed { reread, added, withdrawn, absent, owes } => {
                 self.clockwork.articles = (self.clockwork.articles + added).saturating_sub(withdrawn);
-                self.wellbeing.heals(Ailment::Catalog);
+                if !owes {
+                    self.wellbeing.heals(Ailment::Catalog);
+                }
                 match absent {
                     Some(why) => self.wellbeing.ails(Ailment::Missing, why),
                     None => self.wellbeing.heals(Ailment::Missing),

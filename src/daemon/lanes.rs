@@ -231,11 +231,6 @@ impl Lanes {
         self.lock().is_empty()
     }
 
-    /// Whether changes of events wait.
-    pub(super) fn has_fresh(&self) -> bool {
-        !self.lock().fresh.items.is_empty()
-    }
-
     /// Waits, but not once the lanes are closed; true where they are.
     pub(super) fn wait_closed(&self, wait: Duration) -> bool {
         let open = |inner: &mut Inner| !inner.closed;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::{catalog, feed, rendition, server};
 
 mod clock;
+mod copier;
 mod events;
 mod folder;
 mod health;

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::clock::Clock;
+use super::copier::Copier;
 use super::events::{Clockwork, Loop, Message};
 use super::folder::Folder;
 use super::health::{Ailment, Wellbeing};
@@ -23,9 +24,9 @@ use super::mirror::Unstarted;
 use super::originals::Inbox;
 use super::plan::{End, Lane, State as Plan};
 use super::scanner::{Request, Scanner};
-use super::writer::{Beat, Said, Writer, chain};
+use super::writer::{Beat, Owed, Said, Writer, chain};
 use super::{Failure, Ready, Reload, Setup, Shared, read, systemd};
-use crate::catalog::{self, Catalog, Change, Counts, Holder, Lock, Readers};
+use crate::catalog::{self, Catalog, Change, Counts, Holder, Lock, Log, Readers};
 use crate::failpoint;
 use crate::feed::Renderer;
 use crate::metrics::Metrics;
@@ -287,7 +288,14 @@ fn start_writer(
             }
             tell_committed(said, &renditions, &metrics, &shared, &tell);
         };
-        Writer { record, lanes, clock, beat, holds, originals, damage: None, say }.run();
+        let log = record.readers();
+        let copier = Copier::new(move || {
+            if let Err(error) = log.copy_log() {
+                tracing::debug!(error = chain(&error), "the catalog's log could not be copied");
+            }
+        });
+        let (log, waited, damage, owed) = (Log::default(), None, None, Owed::default());
+        Writer { record, lanes, clock, beat, holds, originals, copier, log, waited, damage, owed, say }.run();
     })
 }
 
@@ -305,7 +313,7 @@ fn rebuild(setup: &Setup, shared: &Arc<Shared>) -> Result<Catalog, Failure> {
 /// On the writer's thread, after the commit: first what readers see is made new, then it is told.
 fn tell_committed(said: Said, renditions: &Renditions, metrics: &Metrics, shared: &Shared, tell: &Sender<Message>) {
     let (paths, end) = match said {
-        Said::Committed { delta, paths, since } => {
+        Said::Committed { delta, paths, since, owes } => {
             renditions.changed(&delta);
             if let Some(mirror) = &shared.mirror {
                 mirror.changed(&delta);
@@ -314,7 +322,8 @@ fn tell_committed(said: Said, renditions: &Renditions, metrics: &Metrics, shared
             since.iter().for_each(|&since| metrics.updated(now.steady.saturating_sub(since)));
             metrics.succeeded(now.wall);
             let (added, withdrawn) = (delta.added as u64, delta.withdrawn as u64);
-            let _ = tell.send(Message::Committed { reread: delta.reread, added, withdrawn, absent: delta.absent });
+            let absent = delta.absent;
+            let _ = tell.send(Message::Committed { reread: delta.reread, added, withdrawn, absent, owes });
             (paths, End::Accepted)
         }
         Said::Reconfigured { delta, feed } => {
@@ -325,7 +334,8 @@ fn tell_committed(said: Said, renditions: &Renditions, metrics: &Metrics, shared
             }
             let (added, withdrawn) = (delta.added as u64, delta.withdrawn as u64);
             let absent = delta.absent;
-            return drop(tell.send(Message::Committed { reread: delta.reread, added, withdrawn, absent }));
+            let owes = false;
+            return drop(tell.send(Message::Committed { reread: delta.reread, added, withdrawn, absent, owes }));
         }
         Said::Failed { paths, why } => {
             let _ = tell.send(Message::Failed(why));
