@@ -211,7 +211,7 @@ async fn a_stop_waits_no_longer_than_its_grace() {
 async fn an_address_that_is_taken_is_named() {
     let site = Site::start(settings()).await;
     let taken = super::Settings { listen: Address::Tcp(site.http.clone()), ..settings() };
-    let error = super::Bound::bind(&taken).await.expect_err("it is taken");
+    let error = super::Bound::bind(&taken, super::Inherited::default()).await.expect_err("it is taken");
     assert!(error.to_string().starts_with(&format!("cannot listen on {}: ", site.http)), "{error}");
     site.stop().await;
 }
