@@ -13,7 +13,7 @@ use hyper::{Method, Response, StatusCode, Version};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::accept::Phase;
+use super::accept::{Door, Phase};
 use super::admin::Admin;
 use super::answer::Answer;
 use super::guard::Activity;
@@ -98,7 +98,8 @@ impl Caller {
 }
 
 /// Answers a request.
-pub async fn answer(handler: &Handler, caller: &Caller, parts: &Parts, body: Incoming) -> Response<Bytes> {
+pub async fn answer(door: &Door, caller: &Caller, parts: &Parts, body: Incoming) -> Response<Bytes> {
+    let handler = door.handler();
     let tally = handler.tally();
     let began = tally.access_log.then(Instant::now);
     let (serving, number) = caller.activity.begin(parts.version == Version::HTTP_2);
@@ -115,7 +116,8 @@ pub async fn answer(handler: &Handler, caller: &Caller, parts: &Parts, body: Inc
     let body = if parts.method == Method::HEAD { Bytes::new() } else { body };
     tally.metrics.answered(class, status.as_u16(), body.len() as u64);
     if let Some(began) = began {
-        log(parts, caller, status, body.len(), began.elapsed());
+        let client = door.proxies().client(&parts.headers, caller.address);
+        log(parts, client, status, body.len(), began.elapsed());
     }
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -144,8 +146,8 @@ async fn drain(mut body: Incoming) -> bool {
 }
 
 /// One line a request. The query string is left out: it means nothing here and may hold a reader's token.
-fn log(request: &Parts, caller: &Caller, status: StatusCode, bytes: usize, took: Duration) {
-    let address = caller.address.map(tracing::field::display);
+fn log(request: &Parts, client: Option<IpAddr>, status: StatusCode, bytes: usize, took: Duration) {
+    let client = client.map(tracing::field::display);
     let agent = request.headers.get(hyper::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     tracing::info!(
         target: "feedmill::access",
@@ -154,7 +156,7 @@ fn log(request: &Parts, caller: &Caller, status: StatusCode, bytes: usize, took:
         status = status.as_u16(),
         bytes,
         micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        client = address,
+        client,
         agent,
         "answered"
     );

@@ -8,6 +8,7 @@ mod admin;
 mod answer;
 mod condition;
 mod connection;
+mod forwarded;
 mod guard;
 mod listen;
 mod negotiate;
@@ -26,6 +27,7 @@ use tokio::sync::watch;
 use accept::{Door, Phase};
 use admin::{Addresses, Admin};
 use connection::{Handler, Tally};
+pub use forwarded::Proxies;
 use guard::Limits;
 use listen::Listener;
 use readership::Readership;
@@ -81,6 +83,8 @@ pub struct Settings {
     pub grace: Duration,
     /// `http.access_log`.
     pub access_log: bool,
+    /// `http.trusted_proxies`.
+    pub trusted_proxies: Proxies,
     /// `feeds.formats`; the first one wins ties.
     pub formats: Vec<Format>,
 }
@@ -155,7 +159,9 @@ impl Bound {
         let addresses = Addresses { http: self.http(), admin: self.admin() };
         let metrics = &state.metrics;
         let tally = |access_log| Tally { metrics: Arc::clone(metrics), access_log };
-        let door = |handler, most| Door::new(handler, limits, most, Arc::clone(metrics), phases.clone());
+        let proxies = Arc::new(settings.trusted_proxies.clone());
+        let door =
+            |handler, most| Door::new(handler, limits, most, Arc::clone(&proxies), Arc::clone(metrics), phases.clone());
 
         let readership = Arc::<Readership>::default();
         let responder = Responder::new(Arc::clone(&state), &settings, Arc::clone(&readership));

@@ -284,7 +284,7 @@ impl Service<Request<Incoming>> for Answering {
         let (door, caller) = (Arc::clone(&self.door), Arc::clone(&self.caller));
         let (parts, body) = request.into_parts();
         Box::pin(async move {
-            let response = answer(door.handler(), &caller, &parts, body).await;
+            let response = answer(&door, &caller, &parts, body).await;
             Ok(response.map(Full::new))
         })
     }

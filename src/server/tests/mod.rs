@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{Address, Bound, Health, Inherited, Settings, State};
+use super::{Address, Bound, Health, Inherited, Proxies, Settings, State};
 use crate::entry::{Document, Format, Key};
 use crate::metrics::Metrics;
 use crate::rendition::memory::{Memory, renditions};
@@ -31,6 +31,7 @@ fn settings() -> Settings {
         idle_timeout: PATIENCE,
         grace: PATIENCE,
         access_log: true,
+        trusted_proxies: Proxies::default(),
         formats: vec![Format::Rss, Format::Atom],
     }
 }
