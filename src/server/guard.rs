@@ -392,3 +392,56 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    const LIMITS: Limits =
+        Limits { header: Duration::from_secs(3), idle: Duration::from_secs(60), stall: Duration::from_secs(60) };
+
+    fn guarded() -> (DuplexStream, Guarded<DuplexStream>, Arc<Activity>) {
+        let (client, ours) = duplex(1024);
+        let activity = Arc::new(Activity::new());
+        (client, Guarded::new(ours, Arc::clone(&activity), LIMITS), activity)
+    }
+
+    /// Serves a request and waits until the connection is found idle.
+    async fn until_found_idle(client: &mut DuplexStream, io: &mut Guarded<DuplexStream>, activity: &Arc<Activity>) {
+        let mut bytes = [0; 64];
+        client.write_all(b"GET").await.expect("taken");
+        assert_eq!(io.read(&mut bytes).await.expect("said"), 3);
+        drop(activity.begin(false));
+        tokio::select! {
+            biased;
+            _ = io.read(&mut bytes) => panic!("nothing was said"),
+            () = tokio::time::sleep(PARK * 2) => {}
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_without_a_request_is_found_idle_once() {
+        let (mut client, mut io, activity) = guarded();
+        assert!(!activity.take_idle());
+        until_found_idle(&mut client, &mut io, &activity).await;
+        assert!(activity.take_idle());
+        assert!(!activity.take_idle());
+    }
+
+    /// A connection that was put away with a request in it never answered.
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_comes_in_the_instant_in_which_its_connection_was_found_idle_keeps_it() {
+        let (mut client, mut io, activity) = guarded();
+        until_found_idle(&mut client, &mut io, &activity).await;
+        let (serving, number) = activity.begin(false);
+        assert_eq!(number, 2);
+        assert!(!activity.take_idle(), "it is being answered");
+        drop(serving);
+
+        until_found_idle(&mut client, &mut io, &activity).await;
+        drop(activity.begin(false));
+        assert!(!activity.take_idle(), "its answer may not have been sent");
+    }
+}

@@ -193,6 +193,27 @@ async fn a_stop_loses_no_answer_that_was_begun() {
     drop(state);
 }
 
+/// The kernel connects clients before we accept them. On one thread nothing is accepted between the two steps here.
+#[tokio::test(flavor = "current_thread")]
+async fn a_stop_answers_clients_that_are_connected_and_not_accepted() {
+    let site = Site::with_all().await;
+    assert_eq!(site.get("/all.rss", &[]).await.status, 200);
+    let clients: Vec<_> = (0..20)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(&site.http).expect("it listens");
+            std::io::Write::write_all(&mut stream, b"GET /all.rss HTTP/1.1\r\nHost: a\r\n\r\n")
+                .expect("it takes bytes");
+            stream
+        })
+        .collect();
+    site.stop().await;
+    for mut client in clients {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut client, &mut bytes).expect("no reset");
+        assert_eq!(Reply::parse(&bytes).text(), large("rss"));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_waits_no_longer_than_its_grace() {
     let site = Site::start(super::Settings { grace: SOON, ..settings() }).await;
