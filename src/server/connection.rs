@@ -81,14 +81,15 @@ impl Caller {
         Caller { address, activity, phase }
     }
 
-    /// Whether an HTTP/2 connection has had all requests that it may have; on HTTP/1 the last answer says so.
+    /// Whether an HTTP/2 connection has had all requests that it may have, or none for too long; on HTTP/1 the last
+    /// answer says so.
     pub fn is_worn_out(&self) -> bool {
-        self.activity.begun() >= REQUESTS && self.activity.is_http2()
+        self.activity.is_http2() && (self.activity.begun() >= REQUESTS || self.activity.take_idle())
     }
 
-    /// Whether the connection has become idle, all answers sent.
+    /// Whether an HTTP/1 connection has become idle, all answers sent.
     pub fn is_idle(&self) -> bool {
-        self.activity.take_idle()
+        !self.activity.is_http2() && self.activity.take_idle()
     }
 
     /// Whether we are about to stop.
@@ -123,7 +124,9 @@ pub async fn answer(door: &Door, caller: &Caller, parts: &Parts, body: Incoming)
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     let last = number >= REQUESTS || caller.is_last_call() || status == StatusCode::BAD_REQUEST;
-    if last && parts.version != Version::HTTP_2 {
+    if parts.version == Version::HTTP_2 {
+        caller.activity.owe(response.body().len());
+    } else if last {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     drop(serving);

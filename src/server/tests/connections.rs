@@ -87,6 +87,24 @@ async fn idle_connections_are_closed_but_not_by_the_limit_of_headers() {
 }
 
 #[tokio::test]
+async fn pings_are_no_requests() {
+    let short = super::Settings { header_timeout: SOON, idle_timeout: SOON * 2, ..settings() };
+    let site = Site::start(short).await;
+    let io = TokioIo::new(connect(&site).await);
+    let mut client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    client.timer(hyper_util::rt::TokioTimer::new()).keep_alive_interval(SOON / 10).keep_alive_while_idle(true);
+    let (mut client, connection) = client.handshake(io).await.expect("HTTP/2");
+    let connection = tokio::spawn(connection);
+    let request = Request::get(format!("http://{}/nothing", site.http)).body(Empty::<Bytes>::new()).expect("a request");
+    let response = client.send_request(request).await.expect("an answer");
+    assert_eq!(response.status(), 404);
+    drop(response.into_body().collect().await.expect("a body"));
+    let ended = timeout(PATIENCE, connection).await.expect("it is closed though it is pinged");
+    ended.expect("no panic").expect("it is closed in good order");
+    site.stop().await;
+}
+
+#[tokio::test]
 async fn a_connection_that_was_idle_for_long_serves_again() {
     let site = Site::with_all().await;
     let mut stream = connect(&site).await;
@@ -151,6 +169,16 @@ async fn a_client_may_close_its_side_and_pipeline() {
     let text = String::from_utf8(bytes).expect("text");
     assert!(text.starts_with("HTTP/1.1 404 ") && text.contains("HTTP/1.1 200 OK\r\n"), "{text:.300}");
     assert!(text.ends_with(&large("rss")));
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn another_version_is_refused_on_a_connection_in_use() {
+    let site = Site::with_all().await;
+    let mut stream = connect(&site).await;
+    keep(&mut stream, "/all.rss").await;
+    stream.write_all(b"GET /all.rss HTTP/2.0\r\nHost: a\r\n\r\n").await.expect("it takes bytes");
+    assert_eq!(Reply::parse(&rest(&mut stream).await).status, 505);
     site.stop().await;
 }
 
