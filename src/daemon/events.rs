@@ -15,7 +15,6 @@ use super::read::{Job, is_missing};
 use super::scanner::{Report, Request, Say};
 use super::start::{self, Opened};
 use super::watch::Hint;
-use super::writer::Beat;
 use super::{Failure, Ready, Reload, Setup, Shared, mirror, systemd};
 use crate::catalog::{self, Change, Cure};
 use crate::failpoint;
@@ -83,7 +82,6 @@ pub(super) struct Loop {
     pub(super) messages: Receiver<Message>,
     pub(super) scanner: Sender<Request>,
     pub(super) wellbeing: Wellbeing,
-    pub(super) beat: Arc<Beat>,
     pub(super) setup: Setup,
     pub(super) reload: Reload,
     /// Told once a state can be shown.
@@ -106,6 +104,8 @@ pub(super) struct Clockwork {
     second: Duration,
     scan: Option<Duration>,
     watchdog: Option<Duration>,
+    /// The loop that makes no rounds.
+    hanging: Option<&'static str>,
     polled: Option<String>,
     /// The inbox is away, or not adopted yet.
     gone: bool,
@@ -255,7 +255,7 @@ impl Loop {
         self.renditions = Some(renditions);
         self.wellbeing.success(self.shared.clock.now().wall);
         self.clockwork.articles = counts.articles;
-        self.wellbeing.ready(format!("{} articles", counts.articles));
+        self.wellbeing.ready(articles(counts.articles));
         if let Some(ready) = self.ready.take() {
             let inbox = self.shared.inbox.path();
             tracing::info!("{}", start::welcome(&self.http, self.admin.as_deref(), inbox, &counts));
@@ -388,7 +388,7 @@ impl Loop {
             self.wellbeing.excluded(excluded);
         }
         if self.renditions.is_some() {
-            self.wellbeing.summarise(format!("{} articles", self.clockwork.articles));
+            self.wellbeing.summarise(articles(self.clockwork.articles));
         } else {
             let text = format!("reading the inbox: {} files", self.clockwork.loaded);
             self.wellbeing.progress(&text);
@@ -402,14 +402,29 @@ impl Loop {
         Ok(())
     }
 
-    /// Fed only when the writer, too, has made a round: a daemon that hangs is started anew.
+    /// Fed only when all others, too, have made a round: a daemon that hangs is started anew.
     fn feed_watchdog(&mut self, now: Duration) {
         let Some(pace) = systemd::watchdog_pace() else { return };
         let due = self.clockwork.watchdog.is_none_or(|last| now >= last + pace / 2);
-        if due && (self.renditions.is_none() || self.beat.age(&self.shared.clock) < pace) {
-            self.clockwork.watchdog = Some(now);
-            systemd::alive();
+        if !due {
+            return;
         }
+        // A first catalog takes its time; the service manager is told of each step of it.
+        let hangs = self.renditions.as_ref().and_then(|_| self.shared.pulse.missing(pace, &self.shared.clock));
+        match hangs {
+            None => {
+                self.clockwork.watchdog = Some(now);
+                systemd::alive();
+            }
+            Some(name) if self.clockwork.hanging != Some(name) => {
+                tracing::error!(
+                    "the {name} has made no round for {} s; unless it does, the service manager will start feedmill anew",
+                    pace.as_secs()
+                );
+            }
+            Some(_) => {}
+        }
+        self.clockwork.hanging = hangs;
     }
 
     /// Whether the inbox is still there and the same. While it is away nothing is missed.
@@ -537,4 +552,9 @@ impl Loop {
         self.setup = new;
         self.feed(Event::Wanted(Cause::Reload));
     }
+}
+
+/// How many there are, for people.
+fn articles(count: u64) -> String {
+    if count == 1 { "1 article".to_owned() } else { format!("{count} articles") }
 }

@@ -34,12 +34,14 @@ pub(super) struct Wellbeing {
     ailments: BTreeMap<Ailment, String>,
     /// For `systemctl status`, while all is well.
     summary: String,
+    /// Whether the config on disk is the one in use.
+    reload_ok: bool,
 }
 
 impl Wellbeing {
     /// All is well.
     pub(super) fn new(state: Arc<State>) -> Wellbeing {
-        let wellbeing = Wellbeing { state, ailments: BTreeMap::new(), summary: String::new() };
+        let wellbeing = Wellbeing { state, ailments: BTreeMap::new(), summary: String::new(), reload_ok: true };
         wellbeing.edit(|health| health.reload_ok = true);
         wellbeing
     }
@@ -102,12 +104,9 @@ impl Wellbeing {
 
     /// Whether the last reload was taken.
     pub(super) fn reload(&mut self, ok: bool) {
+        self.reload_ok = ok;
         self.edit(|health| health.reload_ok = ok);
-        if ok {
-            systemd::ready(&self.status_line());
-        } else {
-            systemd::ready("the config is not valid: the old one stays in use");
-        }
+        systemd::ready(&self.status_line());
     }
 
     /// The state that the server answers from.
@@ -116,11 +115,15 @@ impl Wellbeing {
     }
 
     fn status_line(&self) -> String {
-        if self.ailments.is_empty() {
-            return self.summary.clone();
+        let mut line = self.summary.clone();
+        if !self.ailments.is_empty() {
+            let why: Vec<&str> = self.ailments.values().map(String::as_str).collect();
+            line = format!("degraded: {}", why.join("; "));
         }
-        let why: Vec<&str> = self.ailments.values().map(String::as_str).collect();
-        format!("degraded: {}", why.join("; "))
+        if !self.reload_ok {
+            line.push_str("; the config is not valid, the old one stays in use");
+        }
+        line
     }
 
     fn show(&self) {

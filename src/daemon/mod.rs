@@ -19,6 +19,7 @@ mod mirror;
 mod originals;
 mod plan;
 mod publish;
+mod pulse;
 mod read;
 mod scan;
 mod scanner;
@@ -214,6 +215,7 @@ struct Shared {
     reading: RwLock<Arc<read::Reading>>,
     poll: RwLock<Poll>,
     clock: Arc<clock::Clock>,
+    pulse: Arc<pulse::Pulse>,
     lanes: Arc<lanes::Lanes>,
     jobs: read::Jobs,
     excluded: Mutex<scan::Excluded>,
@@ -231,6 +233,7 @@ impl Shared {
             reading: RwLock::new(Arc::new(reading_of(setup))),
             poll: RwLock::new(setup.daemon.poll),
             clock: Arc::new(clock),
+            pulse: Arc::default(),
             lanes: Arc::default(),
             jobs: read::Jobs::default(),
             excluded: Mutex::default(),

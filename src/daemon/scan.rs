@@ -35,17 +35,18 @@ pub(super) struct Difference {
     pub(super) lost: Vec<String>,
 }
 
-/// Lists a folder.
+/// Lists a folder; `step` is called with each name, because a folder on a slow disk takes its time.
 ///
 /// # Errors
 ///
 /// Where it is missing or cannot be read; nothing in it is then known to be missing.
-pub(super) fn list(root: &Root, folder: &str, names: &Names) -> io::Result<Listing> {
+pub(super) fn list(root: &Root, folder: &str, names: &Names, step: impl Fn()) -> io::Result<Listing> {
     failpoint::io("scan.list")?;
     let fd = root.open_folder(folder)?;
     let mut listing = Listing::default();
     let mut entries = Dir::read_from(&fd)?;
     while let Some(entry) = entries.read() {
+        step();
         let entry = entry?;
         let name = OsStr::from_bytes(entry.file_name().to_bytes());
         if name == "." || name == ".." {

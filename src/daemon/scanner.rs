@@ -20,6 +20,8 @@ use crate::catalog::{self, Fingerprint};
 const YOUNG: i64 = 2_000_000_000;
 /// How often folders are listed that could not be watched.
 const POLL_UNWATCHED: Duration = Duration::from_secs(5);
+/// How often it says that it is alive.
+const ROUND: Duration = Duration::from_secs(1);
 /// Found files that a scan keeps back at most, so that what is gone is told before what is new.
 const KEEP_BACK: usize = 50_000;
 /// Found files that are told at once.
@@ -116,7 +118,9 @@ where
     pub(super) fn run(mut self) {
         let mut next_poll = Instant::now() + POLL_UNWATCHED;
         loop {
-            let ended = match self.requests.recv_timeout(next_poll.saturating_duration_since(Instant::now())) {
+            self.shared.pulse.scan.now(&self.shared.clock);
+            let wait = next_poll.saturating_duration_since(Instant::now()).min(ROUND);
+            let ended = match self.requests.recv_timeout(wait) {
                 Ok(request) => matches!(self.answer(request), Err(Stop::Asked)),
                 Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => true,
@@ -229,7 +233,9 @@ where
         self.watch(folder);
         let known = scan::known_in(self.shared.readers.get(), folder)?;
         let now = self.shared.clock.file_time();
-        let mut listing = match scan::list(root, folder, &self.shared.reading().names) {
+        let mut listing = match scan::list(root, folder, &self.shared.reading().names, || {
+            self.shared.pulse.scan.now(&self.shared.clock)
+        }) {
             Ok(listing) => listing,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(None);
@@ -277,6 +283,7 @@ where
         let mut found = std::mem::take(found).into_iter().peekable();
         while found.peek().is_some() {
             self.shared.jobs.wait_for_room();
+            self.shared.pulse.scan.now(&self.shared.clock);
             (self.tell)(Say::Events(found.by_ref().take(TELL).collect()));
         }
     }

@@ -24,8 +24,8 @@ use super::mirror::Unstarted;
 use super::originals::Inbox;
 use super::plan::{End, Lane, State as Plan};
 use super::scanner::{Request, Scanner};
-use super::writer::{Beat, Owed, Said, Writer, chain};
-use super::{Failure, Ready, Reload, Setup, Shared, read, systemd};
+use super::writer::{Owed, Said, Writer, chain};
+use super::{Failure, Ready, Reload, Setup, Shared, pulse, read, systemd};
 use crate::catalog::{self, Catalog, Change, Counts, Holder, Lock, Log, Readers};
 use crate::failpoint;
 use crate::feed::Renderer;
@@ -89,7 +89,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
     }
 
     let serving = setup.server.clone();
-    let beat = Arc::new(Beat::default());
+    pulse::probe(&shared, &http, admin.as_deref());
     let cold = matches!(catalog, Found::Nothing);
     if !cold {
         // What comes first: nothing that an earlier process missed is withdrawn before this one has looked.
@@ -103,7 +103,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
     let threads = Threads {
         writer: {
             let opened = opened.as_ref().map(|opened| Arc::clone(&opened.renditions));
-            start_writer(catalog, opened, &setup, &shared, &metrics, &beat, tell.clone())
+            start_writer(catalog, opened, &setup, &shared, &metrics, tell.clone())
         },
         others: start_readers(&shared, &tell),
         shared: Arc::clone(&shared),
@@ -127,7 +127,6 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         messages,
         scanner,
         wellbeing,
-        beat,
         setup,
         reload,
         ready: Some(ready),
@@ -259,10 +258,9 @@ fn start_writer(
     setup: &Setup,
     shared: &Arc<Shared>,
     metrics: &Arc<Metrics>,
-    beat: &Arc<Beat>,
     tell: Sender<Message>,
 ) -> JoinHandle<()> {
-    let (setup, shared, metrics, beat) = (setup.clone(), Arc::clone(shared), Arc::clone(metrics), Arc::clone(beat));
+    let (setup, shared, metrics) = (setup.clone(), Arc::clone(shared), Arc::clone(metrics));
     spawn("write", move || {
         let made = match found {
             Found::Good(catalog) => Ok(*catalog),
@@ -281,7 +279,7 @@ fn start_writer(
         });
         let look = Inbox(Arc::clone(&shared));
         record.look_with(Box::new(move |path: &str| look.stands_at(path)));
-        let (lanes, clock) = (Arc::clone(&shared.lanes), Arc::clone(&shared.clock));
+        let (lanes, clock, pulse) = (Arc::clone(&shared.lanes), Arc::clone(&shared.clock), Arc::clone(&shared.pulse));
         let (inbox, originals) = (Inbox(Arc::clone(&shared)), Box::new(Inbox(Arc::clone(&shared))));
         let holds = Box::new(move |path: &str| inbox.holds(path));
         let mut failed = false;
@@ -299,7 +297,7 @@ fn start_writer(
             }
         });
         let (log, waited, damage, owed) = (Log::default(), None, None, Owed::default());
-        Writer { record, lanes, clock, beat, holds, originals, copier, log, waited, damage, owed, say }.run();
+        Writer { record, lanes, clock, pulse, holds, originals, copier, log, waited, damage, owed, say }.run();
     })
 }
 

@@ -86,7 +86,7 @@ fn look(shared: &Shared) -> Result<scan::Difference, Failure> {
     let mut folders = vec![String::new()];
     while let Some(folder) = folders.pop() {
         let known = scan::known_in(readers, &folder)?;
-        let listing = match scan::list(&root, &folder, &reading.names) {
+        let listing = match scan::list(&root, &folder, &reading.names, || ()) {
             Ok(listing) => listing,
             Err(error) if error.kind() == io::ErrorKind::NotFound && !folder.is_empty() => continue,
             Err(error) if folder.is_empty() => return Err(missing(error)),

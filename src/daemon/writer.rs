@@ -7,13 +7,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::copier::Copier;
 use super::lanes::{Item, Lanes, Settings, Work};
 use super::plan::Lane;
+use super::pulse::Pulse;
 use crate::article::Timestamp;
 use crate::catalog::{self, Catalog, Change, Cure, Delta, Error, Inbox, Log, Now, Originals};
 use crate::feed;
@@ -140,28 +140,12 @@ pub(super) enum Said {
     Mended(Cure),
 }
 
-/// When the writer last made a round, for the watchdog.
-#[derive(Debug, Default)]
-pub(super) struct Beat(AtomicU64);
-
-impl Beat {
-    /// Says that a round was made.
-    pub(super) fn now(&self, clock: &Clock) {
-        self.0.store(clock.steady().as_millis() as u64, Ordering::Relaxed);
-    }
-
-    /// How long ago that was.
-    pub(super) fn age(&self, clock: &Clock) -> Duration {
-        clock.steady().saturating_sub(Duration::from_millis(self.0.load(Ordering::Relaxed)))
-    }
-}
-
 /// The thread's state.
 pub(super) struct Writer<R, Say> {
     pub(super) record: R,
     pub(super) lanes: Arc<Lanes>,
     pub(super) clock: Arc<Clock>,
-    pub(super) beat: Arc<Beat>,
+    pub(super) pulse: Arc<Pulse>,
     /// Whether a file stands at a path of the inbox.
     pub(super) holds: Box<dyn Fn(&str) -> bool + Send>,
     /// The inbox, for texts that the catalog lost.
@@ -256,7 +240,7 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
         // Whether kept sources may still have to be read under the present rules.
         let mut stale = true;
         loop {
-            self.beat.now(&self.clock);
+            self.pulse.write.now(&self.clock);
             if failures > 0 {
                 match self.pause(failures) {
                     Pause::Stopped => return,
@@ -406,6 +390,7 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
     fn mend(&mut self) -> Result<(), ()> {
         let Some(what) = self.damage.take().or_else(|| self.record.take_damage()) else { return Ok(()) };
         (self.say)(Said::Mending(what.clone()));
+        self.pulse.write.rest();
         match self.record.mend(self.clock.now(), &*self.originals) {
             Ok(cure) => {
                 // What readers found meanwhile was most likely the same.
@@ -427,7 +412,7 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
         let pause = first.saturating_mul(1 << failures.min(10)).min(longest);
         let until = Instant::now() + pause;
         loop {
-            self.beat.now(&self.clock);
+            self.pulse.write.now(&self.clock);
             let rest = until.saturating_duration_since(Instant::now());
             if self.lanes.wait_closed(rest.min(SLICE)) {
                 return Pause::Stopped;

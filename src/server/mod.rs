@@ -46,6 +46,16 @@ pub enum Address {
     Unix(std::path::PathBuf),
 }
 
+impl Address {
+    /// Where a bound address, as [`Bound::http`] gives it, can be reached.
+    pub fn of_bound(text: &str) -> Address {
+        match text.strip_prefix("unix:") {
+            Some(path) => Address::Unix(path.into()),
+            None => Address::Tcp(text.to_owned()),
+        }
+    }
+}
+
 /// A listening socket that another process bound, such as systemd for a `.socket` unit.
 #[derive(Debug)]
 pub enum Socket {

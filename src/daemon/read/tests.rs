@@ -161,6 +161,7 @@ fn workers_read_fresh_jobs_first_and_tell_what_cannot_be_read() {
         reading: std::sync::RwLock::new(std::sync::Arc::new(reading())),
         poll: std::sync::RwLock::new(crate::daemon::Poll::Off),
         clock: std::sync::Arc::new(crate::daemon::clock::Clock::system()),
+        pulse: std::sync::Arc::default(),
         lanes: std::sync::Arc::default(),
         jobs: Jobs::default(),
         excluded: Mutex::default(),

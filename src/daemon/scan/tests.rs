@@ -39,15 +39,15 @@ fn a_listing_tells_articles_folders_and_excluded_files_apart() {
     symlink(outside.path().join("x.md"), at("out.md")).expect("linked");
 
     let root = Inbox::new(folder.path()).open().expect("open");
-    let mut listing = list(&root, "", &names()).expect("listed");
+    let mut listing = list(&root, "", &names(), || ()).expect("listed");
     listing.folders.sort();
     let mut files: Vec<String> = listing.files.into_iter().map(|(name, _)| name).collect();
     files.sort();
     assert_eq!(files, ["B.MD", "\\xFF.md", "a.md", "out.md"]);
     assert_eq!(listing.folders, ["folder.md", "sub"]);
     assert_eq!(listing.excluded, HashSet::from([".hidden.md", "note~"].map(str::to_owned)));
-    assert!(list(&root, "out", &names()).is_err(), "links are not followed");
-    assert_eq!(list(&root, "none", &names()).expect_err("missing").kind(), io::ErrorKind::NotFound);
+    assert!(list(&root, "out", &names(), || ()).is_err(), "links are not followed");
+    assert_eq!(list(&root, "none", &names(), || ()).expect_err("missing").kind(), io::ErrorKind::NotFound);
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn with_writer(script: Script, test: impl FnOnce(&Lanes, &Mutex<Script>, &Receiv
         record: Fake { script: Arc::clone(&script), asked },
         lanes: Arc::clone(&lanes),
         clock: Arc::new(Clock::system()),
-        beat: Arc::default(),
+        pulse: Arc::default(),
         holds: Box::new(|_| false),
         originals: Box::new(Nothing),
         copier: Copier::new(move || drop(copied.send(Asked::Copy))),
