@@ -288,8 +288,11 @@ pub(super) fn malformed(request: &Parts) -> Option<&'static str> {
     }
 }
 
-/// A host with an optional port (RFC 9110 section 7.2); it may be empty.
+/// A host with an optional port (RFC 9110 section 7.2). It is never empty in an http address (section 4.2.1).
 fn is_host(value: &[u8]) -> bool {
+    if value.is_empty() {
+        return false;
+    }
     let plain = value.iter().all(|&byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-');
     plain || (Authority::try_from(value).is_ok() && !value.contains(&b'@'))
 }
