@@ -293,6 +293,13 @@ fn is_host(value: &[u8]) -> bool {
     if value.is_empty() {
         return false;
     }
-    let plain = value.iter().all(|&byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-');
+    // Without a parser where it can be, because every request comes here.
+    let (name, port) = match value.iter().rposition(|&byte| byte == b':') {
+        Some(colon) => (&value[..colon], &value[colon + 1..]),
+        None => (value, &[][..]),
+    };
+    let plain = !name.is_empty()
+        && name.iter().all(|&byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-')
+        && port.iter().all(u8::is_ascii_digit);
     plain || (Authority::try_from(value).is_ok() && !value.contains(&b'@'))
 }
