@@ -17,6 +17,12 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// Said to a client whose headers never end; the connection is not usable after that.
 const TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
+/// Said to a request line that never ends (RFC 9110 section 15.5.15).
+const TOO_LONG: &[u8] = b"HTTP/1.1 414 URI Too Long\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// The longest request line that is handed on; shorter ones whose target is too long get an answer with words.
+const LONGEST_LINE: usize = 16 * 1024;
+
 /// Said to a request line of another version (RFC 9110 section 15.6.6).
 const UNSUPPORTED: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
@@ -155,6 +161,8 @@ pub struct Guarded<S> {
     ahead: Vec<u8>,
     /// When the first byte came of a head that is not complete, and how many requests had begun then.
     heard: Option<(Instant, u32)>,
+    /// How much has come of a request line that has not ended yet.
+    line: Option<usize>,
     /// When bytes of an answer were last taken from us.
     wrote: Instant,
     /// Wakes for the limits of reading; armed for this time or earlier than needed, never later.
@@ -183,6 +191,7 @@ impl<S> Guarded<S> {
             limits,
             ahead: Vec::new(),
             heard: None,
+            line: None,
             wrote: opened,
             alarm: Box::pin(sleep_until(opened + limits.header)),
             window: None,
@@ -248,11 +257,21 @@ impl<S> Guarded<S> {
         }
     }
 
-    /// Whether an HTTP/1 connection has answered all that was asked so far, and something was.
-    fn is_between_requests(&self) -> bool {
+    /// Looks at what came of a request line; what to say where it cannot be served. Only between two requests: what
+    /// is said now must not come into the midst of an answer.
+    fn refusal(&mut self, said: &[u8]) -> Option<&'static [u8]> {
+        let come = self.line?;
         let activity = &*self.activity;
-        let all_answered = activity.serving.load(Ordering::Relaxed) == 0 && self.window.is_none();
-        activity.begun() > 0 && all_answered && !activity.is_http2()
+        let ended = said.contains(&b'\n');
+        self.line = (!ended).then_some(come + said.len());
+        if activity.is_http2() || activity.serving.load(Ordering::Relaxed) > 0 || self.window.is_some() {
+            return None;
+        }
+        if !ended {
+            return (come + said.len() > LONGEST_LINE).then_some(TOO_LONG);
+        }
+        // The first request is looked at as a whole, because it may not be HTTP/1 at all.
+        (come == 0 && activity.begun() > 0 && is_unsupported(said)).then_some(UNSUPPORTED)
     }
 
     /// Whether the client was answered before it had said all.
@@ -337,11 +356,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guarded<S> {
                 let begun = self.activity.begun();
                 if self.heard.is_none_or(|(_, before)| before != begun) {
                     self.heard = Some((Instant::now(), begun));
-                    if self.is_between_requests() && is_unsupported(&buf.filled()[before..]) {
-                        self.say(cx, UNSUPPORTED);
-                        // As if the client had closed.
-                        buf.set_filled(before);
-                    }
+                    // What comes while a request is answered belongs to it, or is looked at by hyper alone.
+                    let activity = &*self.activity;
+                    let between = activity.serving.load(Ordering::Relaxed) == 0;
+                    self.line = (between && !activity.cut.load(Ordering::Relaxed)).then_some(0);
+                }
+                if let Some(refusal) = self.refusal(&buf.filled()[before..]) {
+                    self.say(cx, refusal);
+                    // As if the client had closed.
+                    buf.set_filled(before);
                 }
             }
             return Poll::Ready(read);
@@ -391,6 +414,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        // An answer without a body is one piece, which the kernel takes for less by the simpler call.
+        if let [whole] = bufs {
+            return self.poll_write(cx, whole);
+        }
         let this = self.get_mut();
         match Pin::new(&mut this.stream).poll_write_vectored(cx, bufs) {
             Poll::Ready(written) => {

@@ -109,12 +109,15 @@ fn client(agent: &str) -> &str {
 
 /// The number before `subscribers`, `readers` or `users`.
 fn subscribers(agent: &str) -> Option<u64> {
-    ["subscriber", "reader", "user"].iter().find_map(|word| {
-        agent.match_indices(word).find_map(|(at, _)| {
-            let before = agent[..at].strip_suffix(' ')?;
-            let digits = before.len() - before.trim_end_matches(|c: char| c.is_ascii_digit()).len();
-            before[before.len() - digits..].parse().ok()
-        })
+    // In one pass, because every request comes here.
+    agent.match_indices(' ').find_map(|(space, _)| {
+        let (before, word) = (&agent[..space], &agent[space + 1..]);
+        if !before.ends_with(|c: char| c.is_ascii_digit())
+            || !["subscriber", "reader", "user"].iter().any(|known| word.starts_with(known))
+        {
+            return None;
+        }
+        before[before.trim_end_matches(|c: char| c.is_ascii_digit()).len()..].parse().ok()
     })
 }
 

@@ -316,8 +316,18 @@ pub(super) fn malformed(request: &Parts) -> Option<&'static str> {
     }
 }
 
-/// A host with an optional port (RFC 9110 section 7.2); it may be empty.
+/// A host with an optional port (RFC 9110 section 7.2). It is never empty in an http address (section 4.2.1).
 fn is_host(value: &[u8]) -> bool {
-    let plain = value.iter().all(|&byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-');
+    if value.is_empty() {
+        return false;
+    }
+    // Without a parser where it can be, because every request comes here.
+    let (name, port) = match value.iter().rposition(|&byte| byte == b':') {
+        Some(colon) => (&value[..colon], &value[colon + 1..]),
+        None => (value, &[][..]),
+    };
+    let plain = !name.is_empty()
+        && name.iter().all(|&byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-')
+        && port.iter().all(u8::is_ascii_digit);
     plain || (Authority::try_from(value).is_ok() && !value.contains(&b'@'))
 }

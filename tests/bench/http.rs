@@ -140,7 +140,7 @@ fn write_articles(inbox: &Path) {
     };
     for article in 0..50 {
         let body: String =
-            (0..12).map(|_| format!("<p>{}</p>\n", (0..75).map(|_| word()).collect::<String>())).collect();
+            (0..6).map(|_| format!("<p>{}</p>\n", (0..75).map(|_| word()).collect::<String>())).collect();
         let text = format!(
             "---\ntitle: Article {article}\ndate: 2022-04-11 13:01:{article:02}\ncategories: [news]\n---\n{body}"
         );

@@ -1,5 +1,6 @@
 //! The server over real sockets, with documents in memory.
 
+mod abuse;
 mod connections;
 mod documents;
 mod operators;
