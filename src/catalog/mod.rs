@@ -313,6 +313,13 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// Bytes of the files of a state folder's catalog; 0 where there is none.
+    pub fn bytes_on_disk(state: &Path) -> u64 {
+        let file = state.join(schema::FILE);
+        let [log, shared] = load::beside(&file);
+        [file, log, shared].iter().filter_map(|path| std::fs::metadata(path).ok()).map(|found| found.len()).sum()
+    }
+
     /// Whether the folder has a catalog; without one, [`Catalog::load`] makes it.
     pub fn exists(dir: &Path) -> bool {
         dir.join(schema::FILE).exists()

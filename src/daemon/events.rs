@@ -22,6 +22,8 @@ use crate::rendition::Renditions;
 
 /// How often the inbox's root is looked at, and all else that has no event.
 const SECOND: Duration = Duration::from_secs(1);
+/// How often what only people look at is looked up.
+const MINUTE: Duration = Duration::from_secs(60);
 /// A polled inbox costs at most this part of the time.
 const POLL_SHARE: u32 = 50;
 /// How often a polled inbox is scanned, at least and at most.
@@ -102,6 +104,7 @@ pub(super) struct Loop {
 #[derive(Debug, Default)]
 pub(super) struct Clockwork {
     second: Duration,
+    minute: Option<Duration>,
     scan: Option<Duration>,
     watchdog: Option<Duration>,
     /// The loop that makes no rounds.
@@ -228,9 +231,13 @@ impl Loop {
     fn mended(&mut self, cure: &Cure) {
         match cure {
             Cure::Sound => tracing::info!("the catalog is sound"),
-            Cure::Mended { indexes, rows } => tracing::warn!(indexes, rows, "the catalog was mended in its place"),
+            Cure::Mended { indexes, rows } => {
+                tracing::warn!(indexes, rows, "the catalog was mended in its place");
+                self.wellbeing.event("the catalog was mended in its place");
+            }
             Cure::Rebuilt(aside) => {
                 tracing::warn!(aside = %aside.display(), "the catalog was made anew; the damaged file is kept");
+                self.wellbeing.event("the catalog was made anew; the damaged file is kept");
                 if let Some(Ok(counts)) = self.shared.readers.get().map(|readers| readers.read(|r| r.counts())) {
                     self.clockwork.articles = counts.articles;
                 }
@@ -256,6 +263,7 @@ impl Loop {
         self.wellbeing.success(self.shared.clock.now().wall);
         self.clockwork.articles = counts.articles;
         self.wellbeing.ready(articles(counts.articles));
+        self.wellbeing.event(&format!("ready: {} in {} feeds", articles(counts.articles), counts.feeds));
         if let Some(ready) = self.ready.take() {
             let inbox = self.shared.inbox.path();
             tracing::info!("{}", start::welcome(&self.http, self.admin.as_deref(), inbox, &counts));
@@ -317,6 +325,7 @@ impl Loop {
                 if self.clockwork.overflow.is_none_or(|last| now >= last + OVERFLOWS_APART) {
                     self.clockwork.overflow = Some(now);
                     tracing::warn!("the system dropped events of the inbox: it is scanned");
+                    self.wellbeing.event("the system dropped events of the inbox: it is scanned");
                 }
                 self.wellbeing.state().metrics.overflowed();
                 self.feed(Event::Overflow);
@@ -378,6 +387,12 @@ impl Loop {
 
     fn every_second(&mut self, now: Duration) -> Result<(), Failure> {
         self.check_root()?;
+        if self.clockwork.minute.is_none_or(|last| now >= last + MINUTE) {
+            self.clockwork.minute = Some(now);
+            self.every_minute();
+        }
+        let wall = self.shared.clock.now().wall;
+        self.wellbeing.state().metrics.sample(wall, self.clockwork.articles);
         if self.clockwork.scan.is_some_and(|at| at <= now) && !self.clockwork.gone {
             self.clockwork.scan = None;
             self.feed(Event::Wanted(Cause::Timer));
@@ -400,6 +415,19 @@ impl Loop {
         }
         self.feed_watchdog(now);
         Ok(())
+    }
+
+    /// What the operator's page shows of the disk and of the files with problems.
+    fn every_minute(&mut self) {
+        let Some(Ok(counts)) = self.shared.readers.get().map(|readers| readers.read(|reader| reader.counts())) else {
+            // Before the first catalog, or while it cannot be read: the next second.
+            self.clockwork.minute = None;
+            return;
+        };
+        self.wellbeing.state().metrics.set_counts(counts.articles, counts.feeds, counts.problems);
+        let state = &self.setup.daemon.state;
+        let free = rustix::fs::statvfs(state).map_or(0, |found| found.f_bavail.saturating_mul(found.f_frsize));
+        self.wellbeing.disk(catalog::Catalog::bytes_on_disk(state), free);
     }
 
     /// Fed only when all others, too, have made a round: a daemon that hangs is started anew.
@@ -486,11 +514,13 @@ impl Loop {
             Ok(setup) => {
                 self.apply(setup);
                 tracing::info!("the config was read again");
+                self.wellbeing.event("the config was read again");
                 self.wellbeing.reload(true);
                 self.wellbeing.state().metrics.reloaded(true);
             }
             Err(mistakes) => {
                 tracing::error!("the config is not valid, the old one stays in use:\n{mistakes}");
+                self.wellbeing.event("the config is not valid: the old one stays in use");
                 self.wellbeing.reload(false);
                 self.wellbeing.state().metrics.reloaded(false);
             }

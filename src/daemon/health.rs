@@ -56,6 +56,7 @@ impl Wellbeing {
             tracing::debug!("{why}");
         } else {
             tracing::warn!("{why}");
+            self.event(&why);
         }
         self.ailments.insert(ailment, why);
         self.show();
@@ -64,7 +65,9 @@ impl Wellbeing {
     /// It is well again.
     pub(super) fn heals(&mut self, ailment: Ailment) {
         if let Some(why) = self.ailments.remove(&ailment) {
-            tracing::info!("well again, it was: {why}");
+            let words = format!("well again, it was: {why}");
+            tracing::info!("{words}");
+            self.event(&words);
             self.show();
         }
     }
@@ -95,6 +98,16 @@ impl Wellbeing {
     /// The catalog took a change, or a scan ended well.
     pub(super) fn success(&self, at: Timestamp) {
         self.edit(|health| health.last_success = health.last_success.max(Some(at)));
+    }
+
+    /// Something that the operator's page tells of.
+    pub(super) fn event(&self, words: &str) {
+        self.state.metrics.history().event(chrono::Utc::now(), words);
+    }
+
+    /// What the catalog takes of its disk, and what is left there.
+    pub(super) fn disk(&self, catalog_bytes: u64, disk_free: u64) {
+        self.edit(|health| (health.catalog_bytes, health.disk_free) = (catalog_bytes, disk_free));
     }
 
     /// How many files are excluded by name.

@@ -29,7 +29,7 @@ use super::{Failure, Ready, Reload, Setup, Shared, pulse, read, systemd};
 use crate::catalog::{self, Catalog, Change, Counts, Holder, Lock, Log, Readers};
 use crate::failpoint;
 use crate::feed::Renderer;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Moved};
 use crate::rendition::Renditions;
 use crate::server::{Bound, Health, State};
 
@@ -324,6 +324,7 @@ fn tell_committed(said: Said, renditions: &Renditions, metrics: &Metrics, shared
             since.iter().for_each(|&since| metrics.updated(now.steady.saturating_sub(since)));
             metrics.succeeded(now.wall);
             let (added, withdrawn) = (delta.added as u64, delta.withdrawn as u64);
+            metrics.history().moved(now.wall, Moved { added, changed: delta.changed as u64, withdrawn });
             let absent = delta.absent;
             let _ = tell.send(Message::Committed { reread: delta.reread, added, withdrawn, absent, owes });
             (paths, End::Accepted)

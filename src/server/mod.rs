@@ -18,6 +18,7 @@ mod protocol;
 mod readership;
 mod respond;
 mod route;
+mod status;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,6 +115,10 @@ pub struct Health {
     pub reload_ok: bool,
     /// How far a first scan is, in words.
     pub progress: Option<String>,
+    /// Bytes of the catalog's files.
+    pub catalog_bytes: u64,
+    /// Bytes that are free for it.
+    pub disk_free: u64,
 }
 
 /// What requests are answered from.

@@ -111,7 +111,7 @@ impl Desk<'_> {
         match self.try_document(document, asked).await {
             Ok(Some(answer)) => {
                 if class == Class::Feed {
-                    self.responder.readership.note(self.request, document);
+                    self.responder.readership.note(self.request, document, answer.status);
                 }
                 (class, answer)
             }
