@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use super::apply::{revision, withheld};
 use super::files::{FileRow, set_problems};
 use super::meet::seed_hash;
-use super::place::{PAGE_BYTES, PAGE_ENTRIES};
+use super::place::deal;
 use super::row::{EntryRow, FeedRecord, KeptRow, LIVE, MemberRow, Released, Seconds, State, set_meta, short};
 use super::schema::{INDEXES, PAGE_SIZE, TABLES, VERSION};
 use super::{Change, Delta, Error, Now, SeenFile, Settings};
@@ -63,6 +63,8 @@ pub(super) struct Carried {
     pub feeds: HashMap<Key, (Seconds, Seconds)>,
     /// Names and values.
     pub meta: Vec<(&'static str, String)>,
+    /// Where entries stood in their feeds.
+    pub places: super::salvage::Places,
 }
 
 /// Gives keys numbers, parents before their children.
@@ -128,6 +130,7 @@ pub(super) fn make(
     }
     loading.finish()?;
     connection.execute_batch(INDEXES)?;
+    carried.places.restore(&connection, now.wall.timestamp())?;
     set_meta(&connection, "site_id", settings.site_id.as_deref())?;
     for (name, value) in &carried.meta {
         set_meta(&connection, name, Some(value))?;
@@ -423,20 +426,13 @@ impl Loading<'_> {
             }
             for &index in &members[number] {
                 let article = &shown[index as usize];
-                let full = record.page_entries >= PAGE_ENTRIES || record.page_bytes + article.size > PAGE_BYTES;
-                if full && record.page_entries > 0 {
-                    record.page += 1;
-                    record.page_entries = 0;
-                    record.page_bytes = 0;
-                }
-                record.page_entries += 1;
-                record.page_bytes += article.size;
+                let page = deal(&mut record, article.size);
                 writer.push(MemberRow {
                     feed,
                     position: article.position(at),
                     sequence: i64::from(index) + 1,
                     entry: article.entry,
-                    page: record.page,
+                    page,
                     live: LIVE,
                 })?;
             }

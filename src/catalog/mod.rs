@@ -18,6 +18,7 @@ mod place;
 mod read;
 mod reconfigure;
 mod row;
+mod salvage;
 mod schema;
 #[cfg(test)]
 mod tests;
