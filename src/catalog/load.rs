@@ -98,9 +98,8 @@ pub(super) fn make(
     files: &mut dyn Iterator<Item = Change>,
     carried: &Carried,
 ) -> Result<PathBuf, Error> {
-    let fresh = target.with_extension("sqlite.new");
     let io = |source| Error::Io { dir: target.display().to_string(), source };
-    remove(&fresh).map_err(io)?;
+    let fresh = fresh(target).map_err(io)?;
     super::point("load.make")?;
     let connection = Connection::open(&fresh)?;
     connection.pragma_update(None, "page_size", PAGE_SIZE)?;
@@ -141,6 +140,13 @@ pub(super) fn make(
     connection.close().map_err(|(_, e)| e)?;
     super::point("load.sync")?;
     File::open(&fresh).and_then(|file| file.sync_all()).map_err(io)?;
+    Ok(fresh)
+}
+
+/// The name of a new catalog beside `target`, with nothing there.
+pub(super) fn fresh(target: &Path) -> std::io::Result<PathBuf> {
+    let fresh = target.with_extension("sqlite.new");
+    remove(&fresh)?;
     Ok(fresh)
 }
 
