@@ -13,6 +13,7 @@ use super::files::fingerprint;
 use super::row::{
     EntryRow, FEED_COLUMNS, FeedRecord, LIVE, MemberRow, State, damaged, kind_number, short, sort_text, timestamp,
 };
+use super::schema::LAST_NAME;
 use super::{Error, Fingerprint, Settings, schema};
 use crate::article::Timestamp;
 use crate::diagnostic::Diagnostic;
@@ -392,18 +393,38 @@ impl Reader<'_> {
         Ok(u32::try_from(count.div_ceil(LIST_PAGE as u64)).unwrap_or(u32::MAX).max(1))
     }
 
-    /// The category keys whose last name is this one, in order: what `/category/NAME` may mean.
+    /// The keys of a kind whose last name is this one, in order: what `/category/NAME` may mean.
     ///
     /// # Errors
     ///
     /// Where the catalog cannot be read.
-    pub fn categories_named(&self, name: &str, limit: usize) -> Result<Vec<Key>, Error> {
+    pub fn keys_named(&self, kind: Kind, name: &str, limit: usize) -> Result<Vec<Key>, Error> {
         let rows = self.feed_rows(
-            "f.kind = ?1 AND (f.sort = ?2 OR f.sort LIKE '%' || char(1) || ?3 ESCAPE '\\') ORDER BY f.sort LIMIT ?4",
-            params![kind_number(Kind::Category), name, escape_like(name), limit as i64],
+            &format!("f.kind = ?1 AND {LAST_NAME} = lower(?2) ORDER BY f.sort LIMIT ?3"),
+            params![kind_number(kind), name, limit as i64],
         )?;
         let exact = |key: &Key| key.last().is_some_and(|last| last.as_str() == name);
         Ok(rows.into_iter().map(|row| row.key).filter(exact).collect())
+    }
+
+    /// Up to `limit` keys of a kind on either side of a name, in the order of last names: those that begin like it are
+    /// the nearest.
+    ///
+    /// # Errors
+    ///
+    /// Where the catalog cannot be read.
+    pub fn keys_beside(&self, kind: Kind, name: &str, limit: usize) -> Result<Vec<Key>, Error> {
+        if !self.view.kinds.contains(&kind) {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        for (side, order) in [("<", "DESC"), (">=", "ASC")] {
+            found.extend(self.feed_rows(
+                &format!("f.kind = ?1 AND {LAST_NAME} {side} lower(?2) ORDER BY {LAST_NAME} {order} LIMIT ?3"),
+                params![kind_number(kind), name, limit as i64],
+            )?);
+        }
+        Ok(found.into_iter().map(|row| row.key).collect())
     }
 
     /// Up to `limit` pages of shown entries, in the order of their UUIDs, after one.
@@ -538,8 +559,4 @@ impl Reader<'_> {
             keys: self.keys_of(entry)?,
         }))
     }
-}
-
-fn escape_like(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }

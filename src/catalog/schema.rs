@@ -63,6 +63,10 @@ CREATE TABLE due(
   at INTEGER NOT NULL, entry INTEGER NOT NULL, what INTEGER NOT NULL, PRIMARY KEY(at, entry, what)) WITHOUT ROWID;
 ";
 
+/// The last of a feed's names, in small letters where they are ASCII: what is behind the last U+0001 of `sort`. The index
+/// `feed_name` is by this very text.
+pub(super) const LAST_NAME: &str = "lower(substr(sort, 1 + length(rtrim(sort, replace(sort, char(1), '')))))";
+
 /// The indexes.
 pub(super) const INDEXES: &str = "
 CREATE UNIQUE INDEX entry_id ON entry(id);
@@ -78,6 +82,7 @@ CREATE UNIQUE INDEX feed_key ON feed(key);
 CREATE INDEX feed_sort ON feed(kind, sort);
 CREATE INDEX feed_count ON feed(kind, count);
 CREATE INDEX feed_parent ON feed(parent, sort);
+CREATE INDEX feed_name ON feed(kind, lower(substr(sort, 1 + length(rtrim(sort, replace(sort, char(1), ''))))));
 CREATE UNIQUE INDEX member_entry ON member(entry, feed);
 CREATE INDEX member_page ON member(feed, page);
 CREATE INDEX tombstone_entry ON tombstone(entry);

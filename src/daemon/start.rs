@@ -46,6 +46,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
     if let Some(folder) = &setup.daemon.publish {
         refuse_inside_inbox(folder, "the folder of publish.disk", &setup.daemon.inbox)?;
     }
+    let inherited = systemd::sockets().map_err(|error| Failure::Start(chain(&error)))?;
     let lock = Lock::acquire(&setup.daemon.state)?;
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -54,12 +55,13 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         .build()
         .map_err(|error| Failure::Start(format!("cannot start the threads that serve: {error}")))?;
     let bound = runtime
-        .block_on(Bound::bind(&setup.server))
+        .block_on(Bound::bind(&setup.server, inherited))
         .and_then(|bound| failpoint::io("http.bind").map(|()| bound))
         .map_err(|error| Failure::Start(chain(&error)))?;
     let (http, admin) = (bound.http(), bound.admin());
     lock.publish(&Holder { pid: std::process::id(), http: Some(http.clone()), admin: admin.clone() });
     if !setup.base_url_given {
+        refuse_unnamed(&http)?;
         setup.feed.base_url = base_url(&http);
     }
 
@@ -86,10 +88,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         wellbeing.ails(Ailment::Inbox, why);
     }
 
-    let (shut_down, when_shut_down) = oneshot::channel::<()>();
-    let server = runtime.spawn(bound.serve(state, setup.server.clone(), async {
-        let _ = when_shut_down.await;
-    }));
+    let serving = setup.server.clone();
     let beat = Arc::new(Beat::default());
     let cold = matches!(catalog, Found::Nothing);
     if !cold {
@@ -147,6 +146,11 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         }
         None => Ok(()),
     };
+    // Who connects waits until here: with a good catalog nobody is ever told to come again.
+    let (shut_down, when_shut_down) = oneshot::channel::<()>();
+    let server = runtime.spawn(bound.serve(state, serving, async {
+        let _ = when_shut_down.await;
+    }));
     let ended = ended.and_then(|()| events.run());
 
     systemd::stopping();
@@ -376,10 +380,17 @@ fn load(setup: &Setup, shared: &Shared, tell: &Sender<Message>) -> Result<Catalo
 
 /// Changes as they come; `taken` is told each path, and whether nothing more waits just now.
 pub(super) fn from_lanes(lanes: &Lanes, mut taken: impl FnMut(String, bool)) -> impl Iterator<Item = Change> {
+    let mut items = Vec::new().into_iter();
     std::iter::from_fn(move || {
         loop {
-            let item = lanes.take_for_load()?;
-            taken(item.path().to_owned(), lanes.is_empty());
+            let item = match items.next() {
+                Some(item) => item,
+                None => {
+                    items = lanes.take_for_load()?.into_iter();
+                    continue;
+                }
+            };
+            taken(item.path().to_owned(), items.len() == 0);
             // A file that vanished before it was read never was in this catalog.
             if !matches!(item.change, Change::Missing { .. }) {
                 return Some(item.change);
@@ -483,6 +494,18 @@ fn resolved(path: &Path) -> std::path::PathBuf {
         }
     }
     path
+}
+
+/// A unix socket that was handed over says nothing about the address that readers use; one of the config was refused
+/// with it.
+fn refuse_unnamed(http: &str) -> Result<(), Failure> {
+    if http.starts_with("unix:") {
+        return Err(Failure::Start(format!(
+            "the socket {http} says nothing about the address that readers use: set site.base_url, such as \
+             https://news.example"
+        )));
+    }
+    Ok(())
 }
 
 /// The base URL that follows from a bound address; a wildcard is reached on the loopback.

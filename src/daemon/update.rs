@@ -164,9 +164,9 @@ impl Pass<'_> {
         let mut batch = Vec::new();
         let mut ended = false;
         while !ended {
-            let item = shared.lanes.take_for_load();
-            ended = item.is_none();
-            batch.extend(item.map(|item| item.change));
+            let items = shared.lanes.take_for_load();
+            ended = items.is_none();
+            batch.extend(items.into_iter().flatten().map(|item| item.change));
             if batch.len() < BATCH && !ended && !shared.lanes.is_empty() {
                 continue;
             }

@@ -8,3 +8,4 @@ mod http;
 mod lifecycle;
 mod publish;
 mod reload;
+mod sockets;

@@ -9,6 +9,7 @@ use crate::driver::Daemon;
 
 mod arrivals;
 mod auditor;
+mod bursts;
 mod clock;
 mod disk;
 mod editors;
