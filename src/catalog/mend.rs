@@ -5,7 +5,7 @@
 //! a new one made of every row that is whole and of the files of the inbox. Ids, dates and order stay what they were:
 //! they come from the rows that were saved, and for the others from the rule of identity.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,10 +13,10 @@ use rusqlite::Connection;
 
 use super::apply::{Work, revision};
 use super::files::FileRow;
-use super::load::{self, Carried};
-use super::row::{ENTRY_COLUMNS, EntryRow, FEED_COLUMNS, FeedRecord, KeptRow, State, meta, short};
+use super::load;
+use super::row::{EntryRow, KeptRow, State, short};
 use super::wound::{self, Wound};
-use super::{Catalog, Change, Error, Fingerprint, Now, SeenFile, Settings, rules, schema};
+use super::{Catalog, Change, Error, Now, Settings, rules, salvage, schema};
 use crate::article::{Hash, Parsed, SourceFile};
 
 /// What follows the catalog's name in that of a damaged one; then comes the time.
@@ -226,13 +226,13 @@ fn renew(
 ) -> Result<PathBuf, Error> {
     // Where it is no database any more, nothing can be saved.
     let old = schema::open_damaged(path).ok();
-    let (numbers, carried) = old.as_ref().map(what_is_whole).unwrap_or_default();
+    let (numbers, carried) = old.as_ref().map(salvage::what_is_whole).unwrap_or_default();
     let mut saved: HashSet<String> = HashSet::new();
     let mut rest: Option<std::vec::IntoIter<String>> = None;
     let mut numbers = numbers.into_iter();
     let mut files = std::iter::from_fn(|| {
         for number in numbers.by_ref() {
-            if let Some(seen) = old.as_ref().and_then(|old| save(old, number, settings)) {
+            if let Some(seen) = old.as_ref().and_then(|old| salvage::save(old, number, settings)) {
                 saved.insert(seen.path.clone());
                 return Some(Change::Seen(Box::new(seen)));
             }
@@ -275,63 +275,4 @@ fn forget_old(path: &Path) {
             tracing::debug!(name, %error, "an old damaged file could not be removed");
         }
     }
-}
-
-/// The numbers of all entries that can be reached, and what is taken over of those that are whole.
-fn what_is_whole(old: &Connection) -> (BTreeSet<i64>, Carried) {
-    let mut carried = Carried::default();
-    let mut numbers = BTreeSet::new();
-    // From both ends: a page that is cut off stops a scan from one side.
-    for direction in ["ASC", "DESC"] {
-        let sql = format!("SELECT {ENTRY_COLUMNS} FROM entry e ORDER BY e.entry {direction}");
-        each(old, &sql, |row| {
-            if let Ok(number) = row.get(0) {
-                numbers.insert(number);
-            }
-            if let Ok(row) = EntryRow::read(row, 0)
-                && row.state == State::Shown
-                && let Ok(released) = row.released()
-            {
-                carried.entries.insert(row.path.clone(), (row.rev, released));
-            }
-        });
-        each(old, &format!("SELECT {FEED_COLUMNS} FROM feed f ORDER BY f.feed {direction}"), |row| {
-            if let Ok(record) = FeedRecord::read(row) {
-                carried.feeds.insert(record.key, (record.updated, record.modified));
-            }
-        });
-    }
-    for name in ["inbox", "device", "suspended", "site_id"] {
-        if let Ok(Some(value)) = meta(old, name) {
-            carried.meta.push((name, value));
-        }
-    }
-    (numbers, carried)
-}
-
-/// Calls `take` with each row up to the first that cannot be reached.
-fn each(connection: &Connection, sql: &str, mut take: impl FnMut(&rusqlite::Row<'_>)) {
-    let Ok(mut statement) = connection.prepare(sql) else { return };
-    let Ok(mut rows) = statement.query([]) else { return };
-    while let Ok(Some(row)) = rows.next() {
-        take(row);
-    }
-}
-
-/// An entry whose rows are whole, as if its file were read now.
-fn save(old: &Connection, number: i64, settings: &Settings) -> Option<SeenFile> {
-    let row = EntryRow::get(old, number).ok()??;
-    let kept = KeptRow::get(old, number).ok()??;
-    if row.entry != number || revision(&kept.article) != row.rev || row.state == State::Withdrawn {
-        return None;
-    }
-    let bytes = kept.kept.open().ok()?;
-    let fingerprint = FileRow::get(old, &row.path).ok().flatten().and_then(|file| file.fingerprint);
-    let fingerprint = fingerprint.unwrap_or(Fingerprint { size: bytes.len() as u64, mtime: 0, ctime: 0, inode: 0 });
-    let hash = *blake3::hash(&bytes).as_bytes();
-    let mut parsed = crate::article::parse(SourceFile { path: &row.path, bytes: &bytes }, &settings.rules);
-    parsed.article = Some(kept.article);
-    drop(bytes);
-    let under = settings.rules.digest();
-    Some(SeenFile { path: row.path, fingerprint, hash, under, kept: kept.kept, parsed })
 }

@@ -18,6 +18,7 @@ mod place;
 mod read;
 mod reconfigure;
 mod row;
+mod salvage;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -321,8 +322,13 @@ impl Catalog {
     }
 
     /// Whether the folder has a catalog; without one, [`Catalog::load`] makes it.
-    pub fn exists(dir: &Path) -> bool {
-        dir.join(schema::FILE).exists()
+    ///
+    /// # Errors
+    ///
+    /// Where that cannot be told: a catalog must not be written over because of a disk that does not answer.
+    pub fn exists(dir: &Path) -> Result<bool, Error> {
+        let there = dir.join(schema::FILE).try_exists();
+        there.map_err(|source| Error::Io { dir: dir.display().to_string(), source })
     }
 
     /// Opens the catalog of a state folder that is locked by [`Lock`], migrating it if it is older. One whose folder

@@ -800,3 +800,14 @@ fn feeds_are_found_by_their_last_name_without_a_look_at_all() {
         assert!(plan.contains("USING INDEX feed_name"), "{plan}");
     }
 }
+
+/// Found by a failing `statx`: a good catalog was taken for none, and a first one made over it.
+#[test]
+fn a_catalog_that_cannot_be_looked_at_is_not_taken_for_none() {
+    let dir = tempfile::tempdir().expect("a folder");
+    assert!(!Catalog::exists(dir.path()).expect("it can be told"));
+    assert!(!Catalog::exists(&dir.path().join("no/folder")).expect("it can be told"));
+    std::fs::write(dir.path().join("file"), "no folder").expect("written");
+    assert!(matches!(Catalog::exists(&dir.path().join("file")), Err(Error::Io { .. })));
+    assert!(matches!(Catalog::exists(&dir.path().join("x".repeat(300))), Err(Error::Io { .. })));
+}

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
+use super::Shared;
 use super::inbox::{Look, Root, is_below};
 use super::plan::{Age, Cause, Event};
 use super::scan::{self, Listing};
 use super::watch::{Hint, Trouble, Watch};
-use super::{Poll, Shared};
 use crate::catalog::{self, Fingerprint};
 
 /// A file whose times are younger than this may still be written.
@@ -61,6 +61,8 @@ pub(super) struct Scanner<Tell, Watched> {
     watched: Watched,
     watch: Option<Watch>,
     polled: Option<String>,
+    /// It is polled because no watch could be had, which is tried again.
+    refused: bool,
     /// Folders that could not be watched.
     unwatched: BTreeSet<String>,
     /// Folders that could not be read when they were last looked at, and those of them that were told.
@@ -107,6 +109,7 @@ where
             watched,
             watch: None,
             polled: None,
+            refused: false,
             unwatched: BTreeSet::new(),
             closed: BTreeSet::new(),
             closed_told: BTreeSet::new(),
@@ -175,7 +178,7 @@ where
 
     fn scan(&mut self, cause: Cause, report: &mut Report) -> Result<(), Stop> {
         let root = self.open()?;
-        if matches!(cause, Cause::Start | Cause::Root | Cause::Reload) {
+        if self.refused || matches!(cause, Cause::Start | Cause::Root | Cause::Reload) {
             self.choose(&root);
         }
         self.unwatched.clear();
@@ -308,13 +311,9 @@ where
     /// Decides whether the inbox is watched, and begins with new watches: the old ones may be of another folder.
     fn choose(&mut self, root: &Root) {
         self.watch = None;
+        self.refused = false;
         self.limit_told = false;
-        let magic = root.file_system().ok();
-        self.polled = match self.shared.poll() {
-            Poll::On => Some("as configured".to_owned()),
-            Poll::Off => None,
-            Poll::Auto => magic.and_then(scan::without_events).map(|name| format!("{name} has no events")),
-        };
+        self.polled = scan::polled(self.shared.poll(), root.file_system().ok());
         if self.polled.is_some() {
             return;
         }
@@ -326,6 +325,7 @@ where
             Err(Trouble::Gone) => {}
             Err(Trouble::Other(error)) => self.polled = Some(format!("it cannot be watched: {error}")),
         }
+        self.refused = self.polled.is_some();
     }
 
     fn watch(&mut self, folder: &str) {

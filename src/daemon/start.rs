@@ -191,7 +191,7 @@ enum Found {
 /// Opens the catalog and sees that it belongs to the inbox.
 fn open_catalog(setup: &Setup, shared: &Shared, inbox_error: Option<&std::io::Error>) -> Result<Found, Failure> {
     let state = &setup.daemon.state;
-    if !Catalog::exists(state) {
+    if !Catalog::exists(state)? {
         return inbox_error.map_or(Ok(Found::Nothing), |error| Err(no_inbox(shared, error)));
     }
     let opened = Catalog::open(state, setup.catalog.clone()).map_err(Failure::from).and_then(|mut catalog| {

@@ -28,7 +28,7 @@ const BATCH: usize = 256;
 /// The catalog, up to date.
 pub(super) fn up_to_date(setup: &Setup, shared: &Shared) -> Result<Catalog, Failure> {
     let state = &setup.daemon.state;
-    let mut catalog = match Catalog::exists(state) {
+    let mut catalog = match Catalog::exists(state)? {
         true => Some(match Catalog::open(state, setup.catalog.clone()) {
             Err(error) if error.is_damage() => {
                 let now = shared.clock.now();

@@ -113,12 +113,12 @@ fn attach(place: &Place, daemon: &Daemon, inject: &str) -> Child {
     strace.args(["-e", &format!("trace={calls}"), "-e", &format!("inject={inject}")]);
     let strace = strace.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("strace");
     daemon.until("strace is attached", |daemon| {
-        let threads = fs::read_dir(format!("/proc/{}/task", daemon.pid())).expect("it runs").flatten();
+        let mut threads = fs::read_dir(format!("/proc/{}/task", daemon.pid())).expect("it runs").flatten();
         let traced = |task: fs::DirEntry| {
             let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
             !status.contains("TracerPid:\t0\n")
         };
-        threads.map(traced).all(|traced| traced)
+        threads.all(traced)
     });
     strace
 }

@@ -17,6 +17,7 @@ mod exporter;
 mod guarantee;
 mod inbox;
 mod kills;
+mod mounts;
 mod power;
 mod starts;
 pub mod trace;
