@@ -58,8 +58,8 @@ fn resolve(local: NaiveDateTime, zone: Tz) -> Option<Timestamp> {
 /// Trims, peels quotes, folds full-width digits and signs, drops comments and weekdays of CJK.
 fn tidy(text: &str) -> Result<String, &'static str> {
     let mut text = text.trim();
-    for quote in ['"', '\''] {
-        if let Some(inner) = text.strip_prefix(quote).and_then(|t| t.strip_suffix(quote)) {
+    for (open, close) in [('"', '"'), ('\'', '\''), ('“', '”'), ('‘', '’')] {
+        if let Some(inner) = text.strip_prefix(open).and_then(|t| t.strip_suffix(close)) {
             text = inner.trim();
         }
     }

@@ -223,13 +223,15 @@ pub(super) fn cut_before_prose<'t>(text: &'t str, found: &Front<'t>) -> Option<F
 fn keys_end(block: &str) -> usize {
     let mut end = 0;
     let mut after_blank = false;
+    let mut in_scalar = false;
     for line in lines(block, 0) {
         let trimmed = line.text.trim();
         if trimmed.is_empty() {
             after_blank = true;
             continue;
         }
-        let inside = line.text.starts_with([' ', '\t']) && !after_blank;
+        // Blank lines part the paragraphs of a block scalar.
+        let inside = line.text.starts_with([' ', '\t']) && (!after_blank || in_scalar);
         if !(inside
             || key_of(line.text).is_some()
             || (trimmed.starts_with("- ") || trimmed == "-") && !after_blank
@@ -238,6 +240,8 @@ fn keys_end(block: &str) -> usize {
             break;
         }
         after_blank = false;
+        in_scalar &= inside;
+        in_scalar |= matches!(trimmed.rsplit(' ').next(), Some("|" | ">" | "|-" | ">-" | "|+" | ">+"));
         end = line.next;
     }
     end

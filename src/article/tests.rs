@@ -140,6 +140,50 @@ fn broken_yaml_costs_a_warning() {
 }
 
 #[test]
+fn valid_yaml_that_nobody_means_is_read_as_it_stands() {
+    for (line, title) in [
+        (r#"title: "the \alpha and \beta""#, r"the \alpha and \beta"),
+        (r#"title: "\Lambda calculus""#, r"\Lambda calculus"),
+        ("title: &#8220;Moby&#8221; and more", "“Moby” and more"),
+        ("title: &quot;Moby&quot;", "\"Moby\""),
+        ("title: !Hola amigo", "!Hola amigo"),
+    ] {
+        let parsed = read(&format!("---\n{line}\ndate: 2022-01-02\ntags:\n- b\n- \"c\"\n---\nbody\n"));
+        assert_eq!(codes(&parsed), ["yaml-repaired"], "{line}: {:?}", parsed.problems);
+        let article = parsed.article.unwrap();
+        assert_eq!((article.title.as_str(), article.tags.len()), (title, 2), "{line}");
+    }
+    // What is meant.
+    for (line, title) in [
+        (r#"title: "a \u263A\tb""#, "a ☺ b"),
+        ("title: &name Moby", "Moby"),
+        ("title: !!str 2015", "2015"),
+        ("title: \"AT&amp;T\"", "AT&T"),
+    ] {
+        let parsed = read(&format!("---\n{line}\ndate: 2022-01-02\n---\nbody\n"));
+        assert_eq!(codes(&parsed), [""; 0], "{line}: {:?}", parsed.problems);
+        assert_eq!(parsed.article.unwrap().title, title, "{line}");
+    }
+}
+
+#[test]
+fn blank_lines_in_a_text_end_no_front_matter() {
+    let text = "---\ntitle: a: b\nsummary: >\n  one\n\n  two\ntags: [c]\n---\nx\n";
+    let parsed = read(text);
+    let article = parsed.article.as_ref().unwrap();
+    assert_eq!(codes(&parsed), ["date-missing", "yaml-repaired"], "{:?}", parsed.problems);
+    assert_eq!((body_of(text, article).as_str(), article.tags.as_slice()), ("x\n", ["c".to_owned()].as_slice()));
+}
+
+#[test]
+fn broken_toml_keeps_its_lists() {
+    let parsed = read("+++\ntitle = \"A \"b\" c\"\ndate = 2022-01-02\ntags = [\"a\", \"b\"\n+++\nx\n");
+    assert_eq!(codes(&parsed), ["toml-broken"], "{:?}", parsed.problems);
+    let article = parsed.article.unwrap();
+    assert_eq!((article.title.as_str(), article.tags), ("A \"b\" c", vec!["a".to_owned(), "b".to_owned()]));
+}
+
+#[test]
 fn broken_lists_keep_their_items() {
     let parsed = read("---\ntitle: a\ncategories:\n - b\n - | c\n - @d\n---\nx\n");
     assert_eq!(parsed.article.as_ref().unwrap().categories, [["b", "c", "@d"]]);

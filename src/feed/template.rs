@@ -29,7 +29,7 @@ pub(super) fn resolve(source: &str, markup: Markup) -> Cow<'_, str> {
     }
     let mut out = String::with_capacity(source.len());
     let mut code = code::Code::new(source, markup);
-    let mut blocks = Blocks { source, endless: Vec::new() };
+    let mut blocks = Blocks { source, endless: Vec::new(), quotes: 0 };
     let mut at = 0;
     while at < source.len() {
         // Text up to the next tag or code.
@@ -179,8 +179,15 @@ fn write(tag: &Tag<'_>, blocks: &mut Blocks<'_>, at: usize, markup: Markup, out:
                 return end;
             }
         }
-        "blockquote" | "quote" | "pullquote" => out.push_str("\n\n<blockquote>\n\n"),
-        "endblockquote" | "endquote" | "endpullquote" | "/blockquote" | "/quote" | "/pullquote" => {
+        "blockquote" | "quote" | "pullquote" => {
+            blocks.quotes += 1;
+            out.push_str("\n\n<blockquote>\n\n");
+        }
+        // Zola ends everything alike.
+        "endblockquote" | "endquote" | "endpullquote" | "/blockquote" | "/quote" | "/pullquote" | "end"
+            if blocks.quotes > 0 =>
+        {
+            blocks.quotes -= 1;
             out.push_str("\n\n</blockquote>\n\n");
         }
         "img" | "asset_img" | "image" | "figure" | "picture" => push_picture(rest, out),
@@ -201,6 +208,8 @@ struct Blocks<'a> {
     source: &'a str,
     /// Names of blocks that are known to have no more ends: they are not looked for again and again.
     endless: Vec<String>,
+    /// Quotes that are open.
+    quotes: usize,
 }
 
 impl<'a> Blocks<'a> {
@@ -377,6 +386,14 @@ mod tests {
         assert_eq!(md("{% raw %}{{ kept }}{% endraw %}"), "{{ kept }}");
         assert_eq!(md("{{</* youtube x */>}}"), "{{&lt; youtube x &gt;}}");
         assert_eq!(resolve("{% highlight c %}a<b{% endhighlight %}", Markup::Html), "<pre><code>a&lt;b</code></pre>");
+    }
+
+    #[test]
+    fn quotes_end_as_their_engines_end_them() {
+        let quoted = "\n\n<blockquote>\n\nx\n\n</blockquote>\n\ny";
+        assert_eq!(md("{% blockquote Ann, A book %}x{% endblockquote %}y"), quoted);
+        assert_eq!(md("{% quote(author=\"Ann\") %}x{% end %}y{% end %}"), quoted);
+        assert_eq!(md("{{< quote >}}x{{< /quote >}}y"), quoted);
     }
 
     #[test]

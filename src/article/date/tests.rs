@@ -107,6 +107,7 @@ fn iso_and_its_relatives() {
 
 #[test]
 fn the_notations_of_people() {
+    check("“2022-04-11”", "2022-04-11T00:00:00Z");
     for (input, expect) in [
         ("April 11, 2022", "2022-04-11T00:00:00Z"),
         ("Apr. 11th, 2022 1:01 p.m.", "2022-04-11T13:01:00Z"),
