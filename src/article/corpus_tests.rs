@@ -189,7 +189,9 @@ fn every_real_file_is_published_or_explained() {
         counts.values().fold((0, 0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1, sum.2 + count.2));
     #[expect(clippy::print_stderr, reason = "the counts are what the test is for")]
     {
-        eprintln!("published {published}, drafts {withheld}, refused {refused}; by folder {counts:#?}; codes {codes:#?}");
+        eprintln!(
+            "published {published}, drafts {withheld}, refused {refused}; by folder {counts:#?}; codes {codes:#?}"
+        );
     }
     let listed: BTreeMap<&str, &str> = include_str!("../../tests/corpus/unpublished.txt")
         .lines()

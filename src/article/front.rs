@@ -75,6 +75,9 @@ pub(super) fn cut(text: &str) -> Front<'_> {
         comment(text, first)
     } else if dashes(bare.trim_start_matches(' ')) && indent < 4 {
         yaml(text, first, indent)
+    } else if let Some(dialect) = labelled(bare) {
+        // Eleventy and others that use the same library.
+        fenced(text, first, dialect, dashes)
     } else if bare == "+++" {
         fenced(text, first, Dialect::Toml, |line| line == "+++")
     } else if bare == ";;;" {
@@ -105,6 +108,16 @@ fn front(text: &str, dialect: Dialect, block: std::ops::Range<usize>, body_start
         block_start,
         body_start,
         problems: Vec::new(),
+    }
+}
+
+/// An opening fence that names its dialect: `---toml`.
+fn labelled(line: &str) -> Option<Dialect> {
+    match line.strip_prefix("---")?.trim_start().to_ascii_lowercase().as_str() {
+        "yaml" | "yml" => Some(Dialect::Yaml),
+        "toml" => Some(Dialect::Toml),
+        "json" => Some(Dialect::Json),
+        _ => None,
     }
 }
 

@@ -245,7 +245,7 @@ fn loose_piece<'b>(piece: &Piece<'b>, at: (u32, u32), offset: u32, front: &Front
         None => "it could not be read".to_owned(),
         Some(reason) => reason,
     };
-    let verb = if matches!(key, "tags" | "categories" | "authors" | "keywords") { "are" } else { "is" };
+    let verb = if is_list(key) { "are" } else { "is" };
     let taken = mended.as_deref().unwrap_or("nothing");
     let shown = value.as_str().map_or_else(|| taken.to_owned(), short);
     report(
@@ -258,9 +258,19 @@ fn loose_piece<'b>(piece: &Piece<'b>, at: (u32, u32), offset: u32, front: &Front
     keys.entries.push(Entry { key: key.to_owned(), line: Some(offset + 1), value });
 }
 
+/// Whether a key's value is usually a list.
+fn is_list(key: &str) -> bool {
+    matches!(key, "tags" | "categories" | "authors" | "keywords")
+}
+
 /// A value that its dialect's parser refuses: a list where it looks like one, else a text.
 fn loose_value(key: &str, text: &str) -> Value {
     let text = text.trim();
+    if is_list(key)
+        && let Some(items) = text.strip_prefix("- ")
+    {
+        return Value::List(items.split(" - ").map(|item| Value::text(loose_scalar(item))).collect());
+    }
     match open_list(text).filter(|_| key != "title") {
         Some(items) => Value::List(items.into_iter().map(Value::text).collect()),
         None if text.is_empty() => Value::Null,
@@ -408,6 +418,9 @@ pub(super) fn peel(value: &str) -> String {
         let rest = &value[1..];
         return if closes_somewhere(rest, quote) { value.to_owned() } else { unescape(rest.trim(), quote) };
     }
+    if is_two_quotations(&value[1..value.len() - 1], quote) {
+        return value.to_owned();
+    }
     let run = leading.min(trailing);
     let core = &value[run..value.len() - run];
     if run > 1 && !core.contains(quote) {
@@ -415,6 +428,16 @@ pub(super) fn peel(value: &str) -> String {
         return peel(core);
     }
     unescape(&value[1..value.len() - 1], quote)
+}
+
+/// Whether what stands between a value's first and last quote is the end of one quotation and the beginning of
+/// another, as in `"A" and "B"`.
+fn is_two_quotations(inner: &str, quote: char) -> bool {
+    inner.matches(quote).count() % 2 == 0
+        && inner.find(quote).is_some_and(|at| {
+            inner[..at].ends_with(|c: char| !c.is_whitespace() && c != '\\' && c != quote)
+                && inner[at + 1..].starts_with(|c: char| c.is_whitespace() || c.is_ascii_punctuation() && c != quote)
+        })
 }
 
 /// Whether a quote stands anywhere but between two letters.

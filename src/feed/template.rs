@@ -7,7 +7,7 @@
 //! - Pictures (`img`, `asset_img`, `figure`) become pictures, players and gists become links, quotes become quotes.
 //! - `{{ "/a.png" | relative_url }}`: the literal. `comment`: nothing, with what is within.
 //! - Any other tag is removed, and what stands between two of them stays.
-//! - Attribute lists of kramdown (`{: .class}`) are removed.
+//! - Attribute lists of kramdown (`{: .class}`) are removed, `{:toc}` with the list item that it replaces.
 //!
 //! What does not end within a short distance is no tag but text.
 
@@ -71,6 +71,8 @@ enum Tag<'a> {
     Literal(&'a str),
     /// A shortcode that is shown, not run.
     Shown(String),
+    /// `{:toc}`: the list item above it stands for the table of contents.
+    Contents,
     /// Something to remove.
     Nothing,
 }
@@ -78,7 +80,11 @@ enum Tag<'a> {
 /// The tag at the start of a text, and its length.
 fn tag(text: &str) -> Option<(Tag<'_>, usize)> {
     if text.starts_with("{:") {
-        return attribute_list(text).map(|length| (Tag::Nothing, length));
+        let length = attribute_list(text)?;
+        return Some((
+            if text[2..length].trim_start().starts_with("toc") { Tag::Contents } else { Tag::Nothing },
+            length,
+        ));
     }
     let (open, close) = match text.as_bytes().get(..3)? {
         b"{{<" => ("{{<", ">}}"),
@@ -105,7 +111,10 @@ fn tag(text: &str) -> Option<(Tag<'_>, usize)> {
         return Some((expression(inner), length));
     }
     let inner = inner.trim_end_matches('/').trim_end();
-    let name_end = inner.find(|c: char| c.is_whitespace() || c == '(').unwrap_or(inner.len());
+    // `{{< / name >}}` ends as `{{< /name >}}` does.
+    let name_start = if inner.starts_with('/') { inner[1..].len() - inner[1..].trim_start().len() + 1 } else { 0 };
+    let name_end =
+        inner[name_start..].find(|c: char| c.is_whitespace() || c == '(').map_or(inner.len(), |end| name_start + end);
     let (name, rest) = inner.split_at(name_end);
     Some((Tag::Call { name, rest: arguments(rest), open }, length))
 }
@@ -146,6 +155,7 @@ fn attribute_list(text: &str) -> Option<usize> {
     let trimmed = inner.trim();
     let known = trimmed.starts_with(['.', '#', ':', '/'])
         || trimmed == "toc"
+        || trimmed.starts_with("toc ")
         || trimmed.contains("=\"")
         || trimmed.contains("='");
     known.then_some(end + 1)
@@ -155,6 +165,13 @@ fn attribute_list(text: &str) -> Option<usize> {
 fn write(tag: &Tag<'_>, blocks: &mut Blocks<'_>, at: usize, markup: Markup, out: &mut String) -> usize {
     let (name, rest, open) = match tag {
         Tag::Nothing => return at,
+        Tag::Contents => {
+            let item = out.trim_end().rfind('\n').map_or(0, |end| end + 1);
+            if out[item..].starts_with(['*', '-', '+']) || out[item..].starts_with("1.") {
+                out.truncate(item);
+            }
+            return at;
+        }
         Tag::Literal(text) => {
             out.push_str(text);
             return at;
@@ -165,7 +182,7 @@ fn write(tag: &Tag<'_>, blocks: &mut Blocks<'_>, at: usize, markup: Markup, out:
         }
         Tag::Call { name, rest, open } => (*name, *rest, *open),
     };
-    match name.to_ascii_lowercase().as_str() {
+    match name.to_ascii_lowercase().replace(' ', "").as_str() {
         "raw" | "verbatim" => {
             if let Some((content, end)) = blocks.content(at, name, open) {
                 out.push_str(content);
@@ -348,7 +365,9 @@ mod tests {
         assert_eq!(md("![x]({{ site.baseurl }}/a.png)"), "![x](/a.png)");
         assert_eq!(md("![x]({{ '/a.png' | relative_url }})"), "![x](/a.png)");
         assert_eq!(md("{% comment %}x{% endcomment %}y"), "y");
-        assert_eq!(md("[a](b){:target=\"_blank\"} {:.c}{:toc}"), "[a](b) ");
+        assert_eq!(md("[a](b){:target=\"_blank\"} {:.c}"), "[a](b) ");
+        assert_eq!(md("a\n\n* Contents\n{:toc}\n\nb"), "a\n\n\n\nb");
+        assert_eq!(md("1. TOC\n{:toc .c}\nb{:toc}"), "\nb");
     }
 
     #[test]
@@ -382,7 +401,9 @@ mod tests {
             "\n\n```ruby\nputs '{{ x }}'\n```\n\n"
         );
         assert_eq!(md("{% codeblock lang:js %}\n```\n{% endcodeblock %}"), "\n\n````js\n```\n````\n\n");
-        assert_eq!(md("{{< highlight go >}}\nx\n{{< /highlight >}}"), "\n\n```go\nx\n```\n\n");
+        for end in ["/highlight", "/ highlight"] {
+            assert_eq!(md(&format!("{{{{< highlight go >}}}}\nx\n{{{{< {end} >}}}}")), "\n\n```go\nx\n```\n\n");
+        }
         assert_eq!(md("{% raw %}{{ kept }}{% endraw %}"), "{{ kept }}");
         assert_eq!(md("{{</* youtube x */>}}"), "{{&lt; youtube x &gt;}}");
         assert_eq!(resolve("{% highlight c %}a<b{% endhighlight %}", Markup::Html), "<pre><code>a&lt;b</code></pre>");
