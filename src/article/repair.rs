@@ -433,7 +433,7 @@ pub(super) fn peel(value: &str) -> String {
 /// Whether what stands between a value's first and last quote is the end of one quotation and the beginning of
 /// another, as in `"A" and "B"`.
 fn is_two_quotations(inner: &str, quote: char) -> bool {
-    inner.matches(quote).count() % 2 == 0
+    inner.matches(quote).count().is_multiple_of(2)
         && inner.find(quote).is_some_and(|at| {
             inner[..at].ends_with(|c: char| !c.is_whitespace() && c != '\\' && c != quote)
                 && inner[at + 1..].starts_with(|c: char| c.is_whitespace() || c.is_ascii_punctuation() && c != quote)

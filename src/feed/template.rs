@@ -112,7 +112,7 @@ fn tag(text: &str) -> Option<(Tag<'_>, usize)> {
     }
     let inner = inner.trim_end_matches('/').trim_end();
     // `{{< / name >}}` ends as `{{< /name >}}` does.
-    let name_start = if inner.starts_with('/') { inner[1..].len() - inner[1..].trim_start().len() + 1 } else { 0 };
+    let name_start = inner.strip_prefix('/').map_or(0, |after| inner.len() - after.trim_start().len());
     let name_end =
         inner[name_start..].find(|c: char| c.is_whitespace() || c == '(').map_or(inner.len(), |end| name_start + end);
     let (name, rest) = inner.split_at(name_end);
