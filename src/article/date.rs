@@ -161,7 +161,8 @@ impl<'t> Cursor<'t> {
         let number: i64 = whole.parse().ok()?;
         match whole.len() {
             10 => DateTime::from_timestamp(number, 0).map(|at| at.naive_utc()),
-            13 => DateTime::from_timestamp_millis(number).map(|at| at.naive_utc()),
+            // Whole seconds are all that is kept.
+            13 => DateTime::from_timestamp(number / 1000, 0).map(|at| at.naive_utc()),
             _ => None,
         }
     }

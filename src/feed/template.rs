@@ -1,4 +1,5 @@
-//! Template code of blog engines in bodies: Liquid (Jekyll), Nunjucks tags (Hexo), shortcodes (Hugo, Zola).
+//! Template code of blog engines in bodies: Liquid (Jekyll), Nunjucks tags (Hexo), shortcodes (Hugo, Zola), and what
+//! exports of WordPress leave of its own.
 //!
 //! feedmill runs no template. The rule, the same for all engines:
 //!
@@ -8,6 +9,7 @@
 //! - `{{ "/a.png" | relative_url }}`: the literal. `comment`: nothing, with what is within.
 //! - Any other tag is removed, and what stands between two of them stays.
 //! - Attribute lists of kramdown (`{: .class}`) are removed, `{:toc}` with the list item that it replaces.
+//! - `[caption …]` around a picture and `[gallery …]` are removed.
 //!
 //! What does not end within a short distance is no tag but text.
 
@@ -24,7 +26,7 @@ const LONGEST: usize = 2000;
 
 /// Resolves the template code of a body.
 pub(super) fn resolve(source: &str, markup: Markup) -> Cow<'_, str> {
-    if !["{{", "{%", "{:"].iter().any(|open| source.contains(open)) {
+    if !["{{", "{%", "{:", "[caption ", "[gallery"].iter().any(|open| source.contains(open)) {
         return Cow::Borrowed(source);
     }
     let mut out = String::with_capacity(source.len());
@@ -44,7 +46,7 @@ pub(super) fn resolve(source: &str, markup: Markup) -> Cow<'_, str> {
         match tag(&source[at..]) {
             Some((tag, length)) => at = write(&tag, &mut blocks, at + length, markup, &mut out),
             None if at < source.len() => {
-                // Every tag opens with two characters of one byte.
+                // Every tag opens with characters of one byte.
                 out.push_str(&source[at..next.end]);
                 at = next.end;
             }
@@ -77,8 +79,16 @@ enum Tag<'a> {
     Nothing,
 }
 
+/// Whether a shortcode of WordPress stands at the start of a text.
+fn is_wordpress(text: &str) -> bool {
+    ["[caption ", "[/caption]", "[gallery ", "[gallery]"].iter().any(|open| text.starts_with(open))
+}
+
 /// The tag at the start of a text, and its length.
 fn tag(text: &str) -> Option<(Tag<'_>, usize)> {
+    if is_wordpress(text) {
+        return text.find([']', '\n']).filter(|&end| text[end..].starts_with(']')).map(|end| (Tag::Nothing, end + 1));
+    }
     if text.starts_with("{:") {
         let length = attribute_list(text)?;
         return Some((
@@ -368,6 +378,15 @@ mod tests {
         assert_eq!(md("[a](b){:target=\"_blank\"} {:.c}"), "[a](b) ");
         assert_eq!(md("a\n\n* Contents\n{:toc}\n\nb"), "a\n\n\n\nb");
         assert_eq!(md("1. TOC\n{:toc .c}\nb{:toc}"), "\nb");
+    }
+
+    #[test]
+    fn shortcodes_of_wordpress_are_removed() {
+        assert_eq!(md("[caption id=\"a\" width=\"3\"]![b](c.png) d[/caption]e[gallery]"), "![b](c.png) de");
+        assert_eq!(
+            md("`[caption id=a]` [captions] [caption never closed"),
+            "`[caption id=a]` [captions] [caption never closed"
+        );
     }
 
     #[test]

@@ -150,6 +150,13 @@ fn the_notations_of_people() {
     }
 }
 
+/// Found by fuzzing: milliseconds were kept, so that the date was another one when it was read back.
+#[test]
+fn milliseconds_are_dropped() {
+    let at = parse("1121251885660", Tz::UTC).unwrap();
+    assert_eq!((at.timestamp(), at.timestamp_subsec_millis()), (1_121_251_885, 0));
+}
+
 #[test]
 fn the_configured_zone_is_for_dates_without_one() {
     let shanghai = chrono_tz::Asia::Shanghai;
