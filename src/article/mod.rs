@@ -262,6 +262,7 @@ pub fn parse(file: SourceFile<'_>, rules: &Rules) -> Parsed {
         Ok(decoded) => {
             parsed.problems = decoded.problems;
             read(file.path, &decoded.text, decoded.encoding, rules, &mut parsed);
+            quote(&decoded.text, &mut parsed.problems);
         }
         Err(problem) => parsed.problems.push(problem),
     }
@@ -275,6 +276,15 @@ pub fn parse(file: SourceFile<'_>, rules: &Rules) -> Parsed {
 /// `encoding` is [`Body::encoding`].
 pub fn decode(bytes: &[u8], encoding: &str) -> String {
     charset::decode(bytes, encoding).into_owned()
+}
+
+/// Gives problems the lines that they are about, up to a length.
+fn quote(text: &str, problems: &mut [Diagnostic]) {
+    const LONGEST: usize = 160;
+    for problem in problems {
+        let line = problem.line.and_then(|line| text.lines().nth((line as usize).checked_sub(1)?));
+        problem.source = line.map(|line| line[..line.floor_char_boundary(LONGEST)].trim_end().to_owned());
+    }
 }
 
 fn empty() -> Diagnostic {

@@ -13,6 +13,7 @@ use super::files::fingerprint;
 use super::row::{
     EntryRow, FEED_COLUMNS, FeedRecord, LIVE, MemberRow, State, damaged, kind_number, short, sort_text, timestamp,
 };
+use super::schema::LAST_NAME;
 use super::{Error, Fingerprint, Settings, schema};
 use crate::article::Timestamp;
 use crate::diagnostic::Diagnostic;
@@ -80,6 +81,8 @@ struct Shared {
     path: PathBuf,
     view: RwLock<Arc<View>>,
     idle: Mutex<Vec<Connection>>,
+    /// The connection that copies the log.
+    copier: Mutex<Option<Connection>>,
     /// Held by every reader; whoever puts another file in the place of the catalog waits for them, because the last
     /// connection to a file that is closed removes the log of that *name*.
     gate: RwLock<()>,
@@ -120,6 +123,7 @@ impl Readers {
             path,
             view,
             idle: Mutex::default(),
+            copier: Mutex::default(),
             gate: RwLock::default(),
             access: Mutex::default(),
             damage: Mutex::default(),
@@ -151,6 +155,20 @@ impl Readers {
     /// Drops idle connections, after the file was opened anew.
     pub(super) fn forget(&self) {
         self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0.copier.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Runs `body` on the one connection that copies the log; after an error it is opened anew.
+    pub(super) fn maintain<T>(&self, body: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let _gate = self.0.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let mut copier = self.0.copier.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = match copier.take() {
+            Some(connection) => connection,
+            None => schema::open_copier(&self.0.path)?,
+        };
+        let done = body(&connection)?;
+        *copier = Some(connection);
+        Ok(done)
     }
 
     /// Runs `body` while nobody has the file open.
@@ -375,18 +393,38 @@ impl Reader<'_> {
         Ok(u32::try_from(count.div_ceil(LIST_PAGE as u64)).unwrap_or(u32::MAX).max(1))
     }
 
-    /// The category keys whose last name is this one, in order: what `/category/NAME` may mean.
+    /// The keys of a kind whose last name is this one, in order: what `/category/NAME` may mean.
     ///
     /// # Errors
     ///
     /// Where the catalog cannot be read.
-    pub fn categories_named(&self, name: &str, limit: usize) -> Result<Vec<Key>, Error> {
+    pub fn keys_named(&self, kind: Kind, name: &str, limit: usize) -> Result<Vec<Key>, Error> {
         let rows = self.feed_rows(
-            "f.kind = ?1 AND (f.sort = ?2 OR f.sort LIKE '%' || char(1) || ?3 ESCAPE '\\') ORDER BY f.sort LIMIT ?4",
-            params![kind_number(Kind::Category), name, escape_like(name), limit as i64],
+            &format!("f.kind = ?1 AND {LAST_NAME} = lower(?2) ORDER BY f.sort LIMIT ?3"),
+            params![kind_number(kind), name, limit as i64],
         )?;
         let exact = |key: &Key| key.last().is_some_and(|last| last.as_str() == name);
         Ok(rows.into_iter().map(|row| row.key).filter(exact).collect())
+    }
+
+    /// Up to `limit` keys of a kind on either side of a name, in the order of last names: those that begin like it are
+    /// the nearest.
+    ///
+    /// # Errors
+    ///
+    /// Where the catalog cannot be read.
+    pub fn keys_beside(&self, kind: Kind, name: &str, limit: usize) -> Result<Vec<Key>, Error> {
+        if !self.view.kinds.contains(&kind) {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        for (side, order) in [("<", "DESC"), (">=", "ASC")] {
+            found.extend(self.feed_rows(
+                &format!("f.kind = ?1 AND {LAST_NAME} {side} lower(?2) ORDER BY {LAST_NAME} {order} LIMIT ?3"),
+                params![kind_number(kind), name, limit as i64],
+            )?);
+        }
+        Ok(found.into_iter().map(|row| row.key).collect())
     }
 
     /// Up to `limit` pages of shown entries, in the order of their UUIDs, after one.
@@ -521,8 +559,4 @@ impl Reader<'_> {
             keys: self.keys_of(entry)?,
         }))
     }
-}
-
-fn escape_like(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }

@@ -773,3 +773,41 @@ fn a_copy_of_an_edit_that_was_not_told_yet_is_no_other_article() {
     let entry = desk.one();
     assert_eq!((entry.id, entry.path.as_str(), entry.article.body.hash), (id, "a.md", edited.article().body.hash));
 }
+
+#[test]
+fn feeds_are_found_by_their_last_name_without_a_look_at_all() {
+    let mut desk = Desk::new();
+    let tags = ["alpha", "News", "news", "newt", "zulu", "50%", "金融"];
+    desk.write("a.md", &Text { tags: tags.to_vec(), ..text("One", START - 60) });
+    let readers = desk.catalog.readers();
+    let shown = |keys: Vec<crate::entry::Key>| keys.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let named = |kind, name: &str| shown(readers.read(|reader| reader.keys_named(kind, name, 10)).expect("readable"));
+    assert_eq!(named(Kind::Category, "local"), ["category/news/local"]);
+    assert_eq!(named(Kind::Category, "news"), ["category/news"]);
+    assert_eq!(named(Kind::Tag, "news"), ["tag/news"]);
+    assert_eq!(named(Kind::Tag, "50%"), ["tag/50%"]);
+    assert_eq!(named(Kind::Tag, "金融"), ["tag/金融"]);
+    assert_eq!(named(Kind::Tag, "5"), Vec::<String>::new());
+    let beside = |name: &str| shown(readers.read(|reader| reader.keys_beside(Kind::Tag, name, 2)).expect("readable"));
+    assert_eq!(beside("NEWSS"), ["tag/news", "tag/News", "tag/newt", "tag/zulu"]);
+
+    // Both ways of asking go by the index.
+    let connection = rusqlite::Connection::open(desk.dir.path().join(schema::FILE)).expect("a catalog");
+    for side in ["=", "<", ">="] {
+        let sql =
+            format!("EXPLAIN QUERY PLAN SELECT * FROM feed f WHERE f.kind = 1 AND {} {side} 'x'", schema::LAST_NAME);
+        let plan: String = connection.query_row(&sql, [], |row| row.get(3)).expect("a plan");
+        assert!(plan.contains("USING INDEX feed_name"), "{plan}");
+    }
+}
+
+/// Found by a failing `statx`: a good catalog was taken for none, and a first one made over it.
+#[test]
+fn a_catalog_that_cannot_be_looked_at_is_not_taken_for_none() {
+    let dir = tempfile::tempdir().expect("a folder");
+    assert!(!Catalog::exists(dir.path()).expect("it can be told"));
+    assert!(!Catalog::exists(&dir.path().join("no/folder")).expect("it can be told"));
+    std::fs::write(dir.path().join("file"), "no folder").expect("written");
+    assert!(matches!(Catalog::exists(&dir.path().join("file")), Err(Error::Io { .. })));
+    assert!(matches!(Catalog::exists(&dir.path().join("x".repeat(300))), Err(Error::Io { .. })));
+}

@@ -150,6 +150,7 @@ impl Draft {
                 idle_timeout: Duration::ZERO,
                 grace: Duration::ZERO,
                 access_log: false,
+                trusted_proxies: server::Proxies::default(),
                 formats: Vec::new(),
             },
             daemon: daemon::Settings {
@@ -357,6 +358,9 @@ settings! {
     "http.access_log" = "false", Shape::Flag,
         "Whether every request is logged.",
         |to, given| { to.setup.server.access_log = read::flag(given.value)?; Ok(()) };
+    "http.trusted_proxies" = "[]", Shape::Texts,
+        "Proxies that are believed on whom they ask for (Forwarded, X-Forwarded-For), for the log: addresses, networks such as 10.0.0.0/8, or unix.",
+        |to, given| { to.setup.server.trusted_proxies = read::proxies(given.value)?; Ok(()) };
 
     "publish.disk" = "null", Shape::Path,
         "A folder that is kept up to date with every document, for another server to serve; null: none.",

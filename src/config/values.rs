@@ -14,7 +14,7 @@ use crate::article::{Field, Noise};
 use crate::config::near;
 use crate::entry::{Format, Key, Kind, Mix, Segment};
 use crate::rendition::Coding;
-use crate::server::Address;
+use crate::server::{Address, Proxies};
 use crate::yaml::{self, Value};
 
 /// What is wrong with a value.
@@ -193,6 +193,16 @@ pub fn address_or_off(value: &Value) -> Read<Option<Address>> {
     address(value).map(Some).map_err(|_| vec![Wrong::expected("an address such as 127.0.0.1:8081, or off", value)])
 }
 
+/// Addresses and networks of proxies, and `unix`.
+pub fn proxies(value: &Value) -> Read<Proxies> {
+    let mut proxies = Proxies::default();
+    each(value, |item| match item.as_str() {
+        Some(text) if proxies.add(text) => Ok(()),
+        _ => wrong(Wrong::expected("an address, a network such as 10.0.0.0/8, or unix", item)),
+    })?;
+    Ok(proxies)
+}
+
 /// The start of addresses: absolute http(s), without query and fragment; given back without a slash at the end.
 pub fn base_url(value: &Value) -> Read<String> {
     let parse = |text: &str| {
@@ -261,7 +271,7 @@ fn items(value: &Value) -> Read<&[Value]> {
 }
 
 /// Reads every item and reports every wrong one.
-fn each<T>(value: &Value, read: impl Fn(&Value) -> Read<T>) -> Read<Vec<T>> {
+fn each<T>(value: &Value, mut read: impl FnMut(&Value) -> Read<T>) -> Read<Vec<T>> {
     let mut good = Vec::new();
     let mut bad = Vec::new();
     for item in items(value)? {
@@ -548,6 +558,13 @@ mod tests {
     fn addresses() {
         for text in ["127.0.0.1:8080", "localhost:0", "[::1]:80", "0.0.0.0:65535"] {
             assert!(matches!(address(&Value::text(text)), Ok(Address::Tcp(_))), "{text}");
+        }
+        for text in ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "unix"] {
+            assert!(proxies(&value(text)).is_ok(), "{text}");
+        }
+        for text in ["10.0.0.0/40", "proxy.example", "unix:/run/f.sock"] {
+            let wrong = proxies(&value(text)).expect_err(text);
+            assert_eq!(wrong[0].part.as_deref(), Some(text));
         }
         assert_eq!(address(&value("unix:/run/f.sock")), Ok(Address::Unix(PathBuf::from("/run/f.sock"))));
         for text in ["8080", ":8080", "host:99999", "host:", "unix:f.sock", "http://h:1", "::1:80", "h:+1", "off"] {

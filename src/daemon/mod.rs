@@ -9,6 +9,7 @@ use crate::rendition::Coding;
 use crate::{catalog, feed, rendition, server};
 
 mod clock;
+mod copier;
 mod events;
 mod folder;
 mod health;
@@ -19,6 +20,7 @@ mod mirror;
 mod originals;
 mod plan;
 mod publish;
+mod pulse;
 mod read;
 mod scan;
 mod scanner;
@@ -70,7 +72,9 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Names {
     include: globset::GlobSet,
-    exclude: Vec<(String, globset::GlobMatcher)>,
+    exclude: globset::GlobSet,
+    /// The patterns of `exclude`, in their order.
+    excluding: Vec<String>,
 }
 
 /// What a name is.
@@ -93,15 +97,14 @@ impl Names {
     pub fn new(include: &[String], exclude: &[String]) -> Result<Names, globset::Error> {
         let glob =
             |pattern: &str| globset::GlobBuilder::new(pattern).case_insensitive(true).literal_separator(true).build();
-        let mut includes = globset::GlobSetBuilder::new();
-        for pattern in include {
-            includes.add(glob(pattern)?);
-        }
-        let exclude = exclude
-            .iter()
-            .map(|pattern| Ok((pattern.clone(), glob(pattern)?.compile_matcher())))
-            .collect::<Result<_, globset::Error>>()?;
-        Ok(Names { include: includes.build()?, exclude })
+        let set = |patterns: &[String]| {
+            let mut set = globset::GlobSetBuilder::new();
+            for pattern in patterns {
+                set.add(glob(pattern)?);
+            }
+            set.build()
+        };
+        Ok(Names { include: set(include)?, exclude: set(exclude)?, excluding: exclude.to_vec() })
     }
 
     /// What a file is, by its path relative to the inbox; an excluded folder excludes what is below it.
@@ -128,7 +131,11 @@ impl Names {
 
     /// The pattern that excludes a folder or a file itself, its parents not looked at.
     pub fn excluded(&self, path: &str) -> Option<&str> {
-        self.exclude.iter().find(|(_, glob)| glob.is_match(path)).map(|(pattern, _)| pattern.as_str())
+        if !self.exclude.is_match(path) {
+            return None;
+        }
+        let first = self.exclude.matches(path).into_iter().min()?;
+        self.excluding.get(first).map(String::as_str)
     }
 }
 
@@ -211,6 +218,7 @@ struct Shared {
     reading: RwLock<Arc<read::Reading>>,
     poll: RwLock<Poll>,
     clock: Arc<clock::Clock>,
+    pulse: Arc<pulse::Pulse>,
     lanes: Arc<lanes::Lanes>,
     jobs: read::Jobs,
     excluded: Mutex<scan::Excluded>,
@@ -228,6 +236,7 @@ impl Shared {
             reading: RwLock::new(Arc::new(reading_of(setup))),
             poll: RwLock::new(setup.daemon.poll),
             clock: Arc::new(clock),
+            pulse: Arc::default(),
             lanes: Arc::default(),
             jobs: read::Jobs::default(),
             excluded: Mutex::default(),

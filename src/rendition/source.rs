@@ -10,8 +10,8 @@ use crate::feed::Renderer;
 /// How many categories of one name are listed.
 const CHOICES: usize = 100;
 
-/// How many categories a wrong name is compared with; a wrong name must not cost more than a right one.
-const COMPARED: usize = 2000;
+/// How many names before and after it a wrong name is compared with; it must not cost more than a right one.
+const COMPARED: usize = 1000;
 
 /// Blocking access to one state of the catalog at a time.
 pub(crate) trait Source: Send + Sync {
@@ -53,19 +53,17 @@ impl Source for Readers {
 
     fn named(&self, key: &Key) -> Result<Vec<Key>, Error> {
         match (key.kind(), key.names()) {
-            (Kind::Category, [name]) => Ok(self.read(|reader| reader.categories_named(name.as_str(), CHOICES))?),
+            (Kind::Category, [name]) => {
+                Ok(self.read(|reader| reader.keys_named(Kind::Category, name.as_str(), CHOICES))?)
+            }
             _ => Ok(Vec::new()),
         }
     }
 
     fn similar(&self, key: &Key) -> Result<Vec<Key>, Error> {
-        if key.kind() != Kind::Category {
-            return Ok(Vec::new());
-        }
-        // Categories come right behind `all`.
-        let rows = self.read(|reader| reader.feeds(Some(&Key::all()), COMPARED))?;
-        let keys = rows.into_iter().map(|row| row.key).filter(|other| other.kind() == key.kind());
-        Ok(nearest(key, keys))
+        let Some(name) = key.last() else { return Ok(Vec::new()) };
+        let beside = self.read(|reader| reader.keys_beside(key.kind(), name.as_str(), COMPARED))?;
+        Ok(nearest(key, beside.into_iter()))
     }
 
     fn counts(&self) -> Result<Counts, Error> {

@@ -93,7 +93,11 @@ impl Inner {
         if coding == Coding::Identity || as_it_is {
             return Ok(Some(plain));
         }
-        self.encode(plain, coding).await.map(Some)
+        match self.encode(plain.clone(), coding).await {
+            // Made already, it is given away as it is rather than not at all.
+            Err(Error::Busy) if small == Small::Plain => Ok(Some(plain)),
+            encoded => encoded.map(Some),
+        }
     }
 
     /// A rendition that is at hand.

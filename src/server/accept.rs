@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connection::{Caller, Handler};
+use super::forwarded::Proxies;
 use super::guard::{Activity, Guarded, Limits};
 use super::listen::{Listener, Stream};
 use super::protocol::{Answering, Protocols};
@@ -66,6 +67,7 @@ pub struct Door {
     callers: Mutex<HashMap<IpAddr, usize>>,
     most_per_caller: usize,
     refusals: Arc<Semaphore>,
+    proxies: Arc<Proxies>,
     metrics: Arc<Metrics>,
     phase: watch::Receiver<Phase>,
 }
@@ -76,6 +78,7 @@ impl Door {
         handler: Handler,
         limits: Limits,
         most: usize,
+        proxies: Arc<Proxies>,
         metrics: Arc<Metrics>,
         phase: watch::Receiver<Phase>,
     ) -> Arc<Door> {
@@ -87,12 +90,18 @@ impl Door {
             connections: Arc::new(Semaphore::new(most)),
             most,
             callers: Mutex::default(),
-            // One address is never all there is, but a proxy may stand for many readers.
+            // One address is never all there is, but a network may hide many readers behind one.
             most_per_caller: (most / 4).max(64),
             refusals: Arc::new(Semaphore::new(REFUSALS)),
+            proxies,
             metrics,
             phase,
         })
+    }
+
+    /// Whose word counts on who asks.
+    pub fn proxies(&self) -> &Proxies {
+        &self.proxies
     }
 
     /// Who answers.
@@ -164,7 +173,9 @@ impl Door {
     /// A place for a connection, unless there are too many in all or from one address.
     fn place(self: &Arc<Self>, from: Option<IpAddr>) -> Option<Place> {
         let permit = Arc::clone(&self.connections).try_acquire_owned().ok()?;
-        let caller = from.filter(|from| !from.is_loopback()).map(network);
+        // A proxy stands for many.
+        let counted = |from: &IpAddr| !from.is_loopback() && !self.proxies.trust(Some(*from));
+        let caller = from.filter(counted).map(network);
         if let Some(caller) = caller {
             let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
             let open = callers.entry(caller).or_default();

@@ -13,7 +13,7 @@ use hyper::{Method, Response, StatusCode, Version};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::accept::Phase;
+use super::accept::{Door, Phase};
 use super::admin::Admin;
 use super::answer::Answer;
 use super::guard::Activity;
@@ -81,14 +81,15 @@ impl Caller {
         Caller { address, activity, phase }
     }
 
-    /// Whether an HTTP/2 connection has had all requests that it may have; on HTTP/1 the last answer says so.
+    /// Whether an HTTP/2 connection has had all requests that it may have, or none for too long; on HTTP/1 the last
+    /// answer says so.
     pub fn is_worn_out(&self) -> bool {
-        self.activity.begun() >= REQUESTS && self.activity.is_http2()
+        self.activity.is_http2() && (self.activity.begun() >= REQUESTS || self.activity.take_idle())
     }
 
-    /// Whether the connection has become idle, all answers sent.
+    /// Whether an HTTP/1 connection has become idle, all answers sent.
     pub fn is_idle(&self) -> bool {
-        self.activity.take_idle()
+        !self.activity.is_http2() && self.activity.take_idle()
     }
 
     /// Whether we are about to stop.
@@ -98,7 +99,8 @@ impl Caller {
 }
 
 /// Answers a request.
-pub async fn answer(handler: &Handler, caller: &Caller, parts: &Parts, body: Incoming) -> Response<Bytes> {
+pub async fn answer(door: &Door, caller: &Caller, parts: &Parts, body: Incoming) -> Response<Bytes> {
+    let handler = door.handler();
     let tally = handler.tally();
     let began = tally.access_log.then(Instant::now);
     let (serving, number) = caller.activity.begin(parts.version == Version::HTTP_2);
@@ -115,13 +117,16 @@ pub async fn answer(handler: &Handler, caller: &Caller, parts: &Parts, body: Inc
     let body = if parts.method == Method::HEAD { Bytes::new() } else { body };
     tally.metrics.answered(class, status.as_u16(), body.len() as u64);
     if let Some(began) = began {
-        log(parts, caller, status, body.len(), began.elapsed());
+        let client = door.proxies().client(&parts.headers, caller.address);
+        log(parts, client, status, body.len(), began.elapsed());
     }
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     let last = number >= REQUESTS || caller.is_last_call() || status == StatusCode::BAD_REQUEST;
-    if last && parts.version != Version::HTTP_2 {
+    if parts.version == Version::HTTP_2 {
+        caller.activity.owe(response.body().len());
+    } else if last {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     drop(serving);
@@ -144,8 +149,8 @@ async fn drain(mut body: Incoming) -> bool {
 }
 
 /// One line a request. The query string is left out: it means nothing here and may hold a reader's token.
-fn log(request: &Parts, caller: &Caller, status: StatusCode, bytes: usize, took: Duration) {
-    let address = caller.address.map(tracing::field::display);
+fn log(request: &Parts, client: Option<IpAddr>, status: StatusCode, bytes: usize, took: Duration) {
+    let client = client.map(tracing::field::display);
     let agent = request.headers.get(hyper::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     tracing::info!(
         target: "feedmill::access",
@@ -154,7 +159,7 @@ fn log(request: &Parts, caller: &Caller, status: StatusCode, bytes: usize, took:
         status = status.as_u16(),
         bytes,
         micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        client = address,
+        client,
         agent,
         "answered"
     );

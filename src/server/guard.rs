@@ -17,6 +17,15 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// Said to a client whose headers never end; the connection is not usable after that.
 const TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
+/// Said to a request line that never ends (RFC 9110 section 15.5.15).
+const TOO_LONG: &[u8] = b"HTTP/1.1 414 URI Too Long\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// The longest request line that is handed on; shorter ones whose target is too long get an answer with words.
+const LONGEST_LINE: usize = 16 * 1024;
+
+/// Said to a request line of another version (RFC 9110 section 15.6.6).
+const UNSUPPORTED: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
 /// The least speed of a client that reads, in bytes a second.
 const LEAST_SPEED: u64 = 100;
 
@@ -52,6 +61,8 @@ pub struct Activity {
     answered: AtomicU64,
     /// Whether the connection is HTTP/2, where bytes do not mean that a request has begun.
     http2: AtomicBool,
+    /// Bytes of bodies that were answered over HTTP/2.
+    owed: AtomicU64,
     /// Whether a body was answered without having been read to its end.
     cut: AtomicBool,
     /// One more than the requests that had begun when the connection was found idle for a while; 0 before.
@@ -67,13 +78,14 @@ impl Activity {
             serving: AtomicU32::new(0),
             answered: AtomicU64::new(0),
             http2: AtomicBool::new(false),
+            owed: AtomicU64::new(0),
             cut: AtomicBool::new(false),
             idle: AtomicU32::new(0),
         }
     }
 
-    /// Whether an HTTP/1 connection has become idle since this was asked last, and still is: a request may have begun
-    /// right after it was found idle.
+    /// Whether a connection has become idle since this was asked last, and still is: a request may have begun right
+    /// after it was found idle.
     pub fn take_idle(&self) -> bool {
         let found = self.idle.load(Ordering::Relaxed);
         if found == 0 {
@@ -96,6 +108,11 @@ impl Activity {
         self.serving.fetch_add(1, Ordering::Relaxed);
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         (Serving(Arc::clone(self)), number)
+    }
+
+    /// Notes that a body of so many bytes was answered over HTTP/2.
+    pub fn owe(&self, bytes: usize) {
+        self.owed.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// How many requests were begun.
@@ -144,13 +161,17 @@ pub struct Guarded<S> {
     ahead: Vec<u8>,
     /// When the first byte came of a head that is not complete, and how many requests had begun then.
     heard: Option<(Instant, u32)>,
-    /// When bytes were last taken from us.
+    /// How much has come of a request line that has not ended yet.
+    line: Option<usize>,
+    /// When bytes of an answer were last taken from us.
     wrote: Instant,
     /// Wakes for the limits of reading; armed for this time or earlier than needed, never later.
     alarm: Pin<Box<Sleep>>,
     /// The window in which the speed of reading is measured, while the client does not take all.
     window: Option<Window>,
     written: u64,
+    /// When an HTTP/2 client that was told goodbye is closed; `None` before it was told.
+    goodbye: Option<Instant>,
     /// How much may still be read before we close; `None` before closing began.
     linger: Option<usize>,
 }
@@ -170,10 +191,12 @@ impl<S> Guarded<S> {
             limits,
             ahead: Vec::new(),
             heard: None,
+            line: None,
             wrote: opened,
             alarm: Box::pin(sleep_until(opened + limits.header)),
             window: None,
             written: 0,
+            goodbye: None,
             linger: None,
             activity,
         }
@@ -187,6 +210,9 @@ impl<S> Guarded<S> {
         }
         let begun = activity.begun();
         let http2 = activity.is_http2();
+        if let Some(goodbye) = self.goodbye {
+            return Some((goodbye, Late::Request));
+        }
         match self.heard {
             Some((at, before)) if before == begun && !http2 => Some((at + self.limits.header, Late::Headers)),
             _ if begun == 0 => Some((activity.opened + self.limits.header, Late::Request)),
@@ -212,6 +238,13 @@ impl<S> Guarded<S> {
             }
             ready!(self.alarm.as_mut().poll(cx));
             let now = Instant::now();
+            if now >= deadline && self.activity.is_http2() && self.goodbye.is_none() {
+                // HTTP/2 has a word for it (RFC 9113 section 9.1): whoever drives the connection says it.
+                self.goodbye = Some(now + self.limits.header);
+                self.activity.idle.store(self.activity.begun() + 1, Ordering::Relaxed);
+                cx.waker().wake_by_ref();
+                continue;
+            }
             if now >= deadline {
                 return Poll::Ready(late);
             }
@@ -224,6 +257,23 @@ impl<S> Guarded<S> {
         }
     }
 
+    /// Looks at what came of a request line; what to say where it cannot be served. Only between two requests: what
+    /// is said now must not come into the midst of an answer.
+    fn refusal(&mut self, said: &[u8]) -> Option<&'static [u8]> {
+        let come = self.line?;
+        let activity = &*self.activity;
+        let ended = said.contains(&b'\n');
+        self.line = (!ended).then_some(come + said.len());
+        if activity.is_http2() || activity.serving.load(Ordering::Relaxed) > 0 || self.window.is_some() {
+            return None;
+        }
+        if !ended {
+            return (come + said.len() > LONGEST_LINE).then_some(TOO_LONG);
+        }
+        // The first request is looked at as a whole, because it may not be HTTP/1 at all.
+        (come == 0 && activity.begun() > 0 && is_unsupported(said)).then_some(UNSUPPORTED)
+    }
+
     /// Whether the client was answered before it had said all.
     fn is_unheard(&self) -> bool {
         let activity = &*self.activity;
@@ -234,7 +284,10 @@ impl<S> Guarded<S> {
 
     /// Notes how much of `wanted` bytes the client took.
     fn took(&mut self, written: usize, wanted: usize) {
-        self.wrote = Instant::now();
+        // What goes out over HTTP/2 beyond the answers acknowledges pings, and those ask for nothing.
+        if !self.activity.is_http2() || self.written < self.activity.owed.load(Ordering::Relaxed) {
+            self.wrote = Instant::now();
+        }
         self.written += written as u64;
         if written >= wanted {
             self.window = None;
@@ -282,6 +335,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guarded<S> {
         self.heard = Some((Instant::now(), self.activity.begun()));
     }
 
+    /// Says that the version is not spoken here, if what was looked at ahead is a request line of another one.
+    pub fn refuse_version(&mut self, cx: &mut Context<'_>) -> bool {
+        let refused = is_unsupported(&self.ahead);
+        if refused {
+            self.say(cx, UNSUPPORTED);
+        }
+        refused
+    }
+
     /// Says a last word to a client that cannot be served; it fits into the empty buffer of the socket.
     pub fn say(&mut self, cx: &mut Context<'_>, word: &[u8]) {
         let _ = Pin::new(&mut self.stream).poll_write(cx, word);
@@ -294,6 +356,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guarded<S> {
                 let begun = self.activity.begun();
                 if self.heard.is_none_or(|(_, before)| before != begun) {
                     self.heard = Some((Instant::now(), begun));
+                    // What comes while a request is answered belongs to it, or is looked at by hyper alone.
+                    let activity = &*self.activity;
+                    let between = activity.serving.load(Ordering::Relaxed) == 0;
+                    self.line = (between && !activity.cut.load(Ordering::Relaxed)).then_some(0);
+                }
+                if let Some(refusal) = self.refusal(&buf.filled()[before..]) {
+                    self.say(cx, refusal);
+                    // As if the client had closed.
+                    buf.set_filled(before);
                 }
             }
             return Poll::Ready(read);
@@ -343,6 +414,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        // An answer without a body is one piece, which the kernel takes for less by the simpler call.
+        if let [whole] = bufs {
+            return self.poll_write(cx, whole);
+        }
         let this = self.get_mut();
         match Pin::new(&mut this.stream).poll_write_vectored(cx, bufs) {
             Poll::Ready(written) => {
@@ -389,6 +464,87 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
                     return this.alarm.as_mut().poll(cx).map(Ok);
                 }
             }
+        }
+    }
+}
+
+/// Whether a request line names another major version than 1.
+fn is_unsupported(said: &[u8]) -> bool {
+    let Some(line) = said.split_inclusive(|&byte| byte == b'\n').next().and_then(|line| line.strip_suffix(b"\n"))
+    else {
+        return false;
+    };
+    let version = line.strip_suffix(b"\r").unwrap_or(line).rsplit(|&byte| byte == b' ').next();
+    matches!(version, Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
+        if *major != b'1' && major.is_ascii_digit() && minor.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    const LIMITS: Limits =
+        Limits { header: Duration::from_secs(3), idle: Duration::from_secs(60), stall: Duration::from_secs(60) };
+
+    fn guarded() -> (DuplexStream, Guarded<DuplexStream>, Arc<Activity>) {
+        let (client, ours) = duplex(1024);
+        let activity = Arc::new(Activity::new());
+        (client, Guarded::new(ours, Arc::clone(&activity), LIMITS), activity)
+    }
+
+    /// Serves a request and waits until the connection is found idle.
+    async fn until_found_idle(client: &mut DuplexStream, io: &mut Guarded<DuplexStream>, activity: &Arc<Activity>) {
+        let mut bytes = [0; 64];
+        client.write_all(b"GET").await.expect("taken");
+        assert_eq!(io.read(&mut bytes).await.expect("said"), 3);
+        drop(activity.begin(false));
+        tokio::select! {
+            biased;
+            _ = io.read(&mut bytes) => panic!("nothing was said"),
+            () = tokio::time::sleep(PARK * 2) => {}
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_without_a_request_is_found_idle_once() {
+        let (mut client, mut io, activity) = guarded();
+        assert!(!activity.take_idle());
+        until_found_idle(&mut client, &mut io, &activity).await;
+        assert!(activity.take_idle());
+        assert!(!activity.take_idle());
+    }
+
+    /// A connection that was put away with a request in it never answered.
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_comes_in_the_instant_in_which_its_connection_was_found_idle_keeps_it() {
+        let (mut client, mut io, activity) = guarded();
+        until_found_idle(&mut client, &mut io, &activity).await;
+        let (serving, number) = activity.begin(false);
+        assert_eq!(number, 2);
+        assert!(!activity.take_idle(), "it is being answered");
+        drop(serving);
+
+        until_found_idle(&mut client, &mut io, &activity).await;
+        drop(activity.begin(false));
+        assert!(!activity.take_idle(), "its answer may not have been sent");
+    }
+
+    #[test]
+    fn other_versions_are_told_by_the_request_line() {
+        for (said, expected) in [
+            (&b"GET / HTTP/2.0\r\nHost: a\r\n\r\n"[..], true),
+            (b"GET / HTTP/3.0\n", true),
+            (b"GET / HTTP/0.9\r\n", true),
+            (b"GET / HTTP/1.1\r\n", false),
+            (b"GET / HTTP/1.0\r\n", false),
+            (b"GET / HTTP/2.0", false),
+            (b"GET /\r\n", false),
+            (b"\r\n", false),
+            (b"", false),
+        ] {
+            assert_eq!(is_unsupported(said), expected, "{:?}", String::from_utf8_lossy(said));
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Listening sockets and the streams they give, TCP or Unix.
+//! Listening sockets and the streams they give, TCP or Unix; bound here, or handed over by a service manager.
 
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -10,7 +11,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
-use super::Address;
+use super::{Address, Socket};
 
 /// Connections that may wait to be accepted; the kernel cuts it to its own limit.
 const BACKLOG: u32 = 4096;
@@ -20,11 +21,11 @@ const BACKLOG: u32 = 4096;
 pub enum Listener {
     /// With the address that the system gave.
     Tcp(TcpListener, SocketAddr),
-    /// The file goes with the listener.
-    Unix(UnixListener, SocketFile),
+    /// With its name, and its file where we are the ones who made it.
+    Unix { listener: UnixListener, name: String, _file: Option<SocketFile> },
 }
 
-/// The file of a Unix socket; removed when dropped.
+/// The file of a Unix socket of ours; removed when dropped.
 #[derive(Debug)]
 pub struct SocketFile(PathBuf);
 
@@ -51,11 +52,32 @@ impl Listener {
         })
     }
 
+    /// Takes a socket that was bound by somebody else, who also keeps it: nothing of it is removed at the end.
+    pub fn take(socket: Socket) -> io::Result<Listener> {
+        match socket {
+            Socket::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                let address = listener.local_addr()?;
+                Ok(Listener::Tcp(TcpListener::from_std(listener)?, address))
+            }
+            Socket::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                let address = listener.local_addr()?;
+                let name = match (address.as_pathname(), address.as_abstract_name()) {
+                    (Some(path), _) => format!("unix:{}", path.display()),
+                    (None, Some(name)) => format!("unix:@{}", String::from_utf8_lossy(name)),
+                    (None, None) => "unix:".to_owned(),
+                };
+                Ok(Listener::Unix { listener: UnixListener::from_std(listener)?, name, _file: None })
+            }
+        }
+    }
+
     /// The address as bound.
     pub fn address(&self) -> String {
         match self {
             Listener::Tcp(_, address) => address.to_string(),
-            Listener::Unix(_, file) => format!("unix:{}", file.0.display()),
+            Listener::Unix { name, .. } => name.clone(),
         }
     }
 
@@ -67,7 +89,9 @@ impl Listener {
                 let _ = stream.set_nodelay(true);
                 (Stream::Tcp(stream), Some(from.ip().to_canonical()))
             }),
-            Listener::Unix(listener, _) => listener.poll_accept(cx).map_ok(|(stream, _)| (Stream::Unix(stream), None)),
+            Listener::Unix { listener, .. } => {
+                listener.poll_accept(cx).map_ok(|(stream, _)| (Stream::Unix(stream), None))
+            }
         }
     }
 }
@@ -100,7 +124,8 @@ async fn bind_unix(path: &Path) -> io::Result<Listener> {
         std::fs::remove_file(path)?;
     }
     let listener = UnixListener::bind(path)?;
-    Ok(Listener::Unix(listener, SocketFile(path.to_owned())))
+    let file = Some(SocketFile(path.to_owned()));
+    Ok(Listener::Unix { listener, name: format!("unix:{}", path.display()), _file: file })
 }
 
 /// A connection.

@@ -8,6 +8,7 @@ mod admin;
 mod answer;
 mod condition;
 mod connection;
+mod forwarded;
 mod guard;
 mod listen;
 mod negotiate;
@@ -17,6 +18,7 @@ mod protocol;
 mod readership;
 mod respond;
 mod route;
+mod status;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,7 @@ use tokio::sync::watch;
 use accept::{Door, Phase};
 use admin::{Addresses, Admin};
 use connection::{Handler, Tally};
+pub use forwarded::Proxies;
 use guard::Limits;
 use listen::Listener;
 use readership::Readership;
@@ -42,6 +45,34 @@ pub enum Address {
     Tcp(String),
     /// `unix:/PATH`.
     Unix(std::path::PathBuf),
+}
+
+impl Address {
+    /// Where a bound address, as [`Bound::http`] gives it, can be reached.
+    pub fn of_bound(text: &str) -> Address {
+        match text.strip_prefix("unix:") {
+            Some(path) => Address::Unix(path.into()),
+            None => Address::Tcp(text.to_owned()),
+        }
+    }
+}
+
+/// A listening socket that another process bound, such as systemd for a `.socket` unit.
+#[derive(Debug)]
+pub enum Socket {
+    /// Over TCP.
+    Tcp(std::net::TcpListener),
+    /// A Unix socket; its file is not ours.
+    Unix(std::os::unix::net::UnixListener),
+}
+
+/// Sockets that were handed over. Where there is one, `http.listen` or `http.admin` is not bound.
+#[derive(Debug, Default)]
+pub struct Inherited {
+    /// For the public address.
+    pub http: Vec<Socket>,
+    /// For the admin address.
+    pub admin: Vec<Socket>,
 }
 
 /// Settings of `http`, and of `feeds` as far as negotiation needs them.
@@ -63,6 +94,8 @@ pub struct Settings {
     pub grace: Duration,
     /// `http.access_log`.
     pub access_log: bool,
+    /// `http.trusted_proxies`.
+    pub trusted_proxies: Proxies,
     /// `feeds.formats`; the first one wins ties.
     pub formats: Vec<Format>,
 }
@@ -82,6 +115,10 @@ pub struct Health {
     pub reload_ok: bool,
     /// How far a first scan is, in words.
     pub progress: Option<String>,
+    /// Bytes of the catalog's files.
+    pub catalog_bytes: u64,
+    /// Bytes that are free for it.
+    pub disk_free: u64,
 }
 
 /// What requests are answered from.
@@ -104,33 +141,30 @@ const ADMIN_CONNECTIONS: usize = 256;
 /// Listening sockets, bound but not yet answering.
 #[derive(Debug)]
 pub struct Bound {
-    http: Listener,
-    admin: Option<Listener>,
+    http: Vec<Listener>,
+    admin: Vec<Listener>,
 }
 
 impl Bound {
-    /// Binds the addresses.
+    /// Binds the addresses, but for those that sockets were handed over for.
     ///
     /// # Errors
     ///
     /// Names the address that could not be had.
-    pub async fn bind(settings: &Settings) -> std::io::Result<Bound> {
-        let http = Listener::bind(&settings.listen).await?;
-        let admin = match &settings.admin {
-            Some(address) => Some(Listener::bind(address).await?),
-            None => None,
-        };
+    pub async fn bind(settings: &Settings, inherited: Inherited) -> std::io::Result<Bound> {
+        let http = listeners(inherited.http, Some(&settings.listen)).await?;
+        let admin = listeners(inherited.admin, settings.admin.as_ref()).await?;
         Ok(Bound { http, admin })
     }
 
-    /// The public address as bound: `127.0.0.1:8080` or `unix:/run/feedmill.sock`.
+    /// The public address as bound: `127.0.0.1:8080` or `unix:/run/feedmill.sock`; the first of several.
     pub fn http(&self) -> String {
-        self.http.address()
+        self.http.first().map(Listener::address).unwrap_or_default()
     }
 
-    /// The admin address as bound.
+    /// The admin address as bound; the first of several.
     pub fn admin(&self) -> Option<String> {
-        self.admin.as_ref().map(Listener::address)
+        self.admin.first().map(Listener::address)
     }
 
     /// Answers requests until `shutdown` resolves; then lets answers under way finish within `grace`.
@@ -140,22 +174,29 @@ impl Bound {
         let addresses = Addresses { http: self.http(), admin: self.admin() };
         let metrics = &state.metrics;
         let tally = |access_log| Tally { metrics: Arc::clone(metrics), access_log };
-        let door = |handler, most| Door::new(handler, limits, most, Arc::clone(metrics), phases.clone());
+        let proxies = Arc::new(settings.trusted_proxies.clone());
+        let door =
+            |handler, most| Door::new(handler, limits, most, Arc::clone(&proxies), Arc::clone(metrics), phases.clone());
 
         let readership = Arc::<Readership>::default();
         let responder = Responder::new(Arc::clone(&state), &settings, Arc::clone(&readership));
         let public = door(Handler::Public(responder, tally(settings.access_log)), settings.max_connections);
-        let mut loops = vec![tokio::spawn(Arc::clone(&public).run(self.http))];
-        let mut doors = vec![public];
-        if let Some(listener) = self.admin {
-            let admin = Admin::new(Arc::clone(&state), addresses, readership);
-            // Probes of a monitor every few seconds are no news.
-            let admin = door(Handler::Admin(admin, tally(false)), ADMIN_CONNECTIONS);
-            loops.push(tokio::spawn(Arc::clone(&admin).run(listener)));
-            doors.push(admin);
-        }
+        let admin = Admin::new(Arc::clone(&state), addresses, readership);
+        // Probes of a monitor every few seconds are no news.
+        let admin = door(Handler::Admin(admin, tally(false)), ADMIN_CONNECTIONS);
+        let open = |door: &Arc<Door>, listener| tokio::spawn(Arc::clone(door).run(listener));
+        let loops = self.http.into_iter().map(|listener| open(&public, listener));
+        let loops = loops.chain(self.admin.into_iter().map(|listener| open(&admin, listener))).collect();
         shutdown.await;
-        accept::stop(&phase, loops, &doors, settings.grace).await;
+        accept::stop(&phase, loops, &[public, admin], settings.grace).await;
+    }
+}
+
+/// The sockets that were handed over, else the address bound.
+async fn listeners(inherited: Vec<Socket>, address: Option<&Address>) -> std::io::Result<Vec<Listener>> {
+    match address {
+        Some(address) if inherited.is_empty() => Ok(vec![Listener::bind(address).await?]),
+        _ => inherited.into_iter().map(Listener::take).collect(),
     }
 }
 

@@ -189,7 +189,8 @@ pub(super) fn members<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Ite
     headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).flat_map(split)
 }
 
-fn split(text: &str) -> impl Iterator<Item = &str> {
+/// The members of one line of a list field.
+pub(super) fn split(text: &str) -> impl Iterator<Item = &str> {
     // A backslash escapes nothing in an ETag, and quoted parameters of media types hold none.
     let mut quoted = false;
     text.split(move |c| {

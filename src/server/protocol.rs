@@ -32,9 +32,6 @@ const STREAMS: u32 = 128;
 /// What an HTTP/2 client says first (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Said to a request line of another version (RFC 9110 section 15.6.6).
-const UNSUPPORTED: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-
 /// hyper as every connection is served with.
 #[derive(Debug)]
 pub struct Protocols {
@@ -129,23 +126,11 @@ fn poll_version(io: &mut Guarded<Stream>, cx: &mut Context<'_>) -> Poll<Version>
         if said.is_empty() {
             return Poll::Ready(Version::None);
         }
-        if is_unsupported(said) {
-            io.say(cx, UNSUPPORTED);
+        if io.refuse_version(cx) {
             return Poll::Ready(Version::None);
         }
         return Poll::Ready(Version::Http1);
     }
-}
-
-/// Whether a request line names another major version than 1.
-fn is_unsupported(said: &[u8]) -> bool {
-    let Some(line) = said.split_inclusive(|&byte| byte == b'\n').next().and_then(|line| line.strip_suffix(b"\n"))
-    else {
-        return false;
-    };
-    let version = line.strip_suffix(b"\r").unwrap_or(line).rsplit(|&byte| byte == b' ').next();
-    matches!(version, Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
-        if *major != b'1' && major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
 /// How a connection came to its end for now.
@@ -284,30 +269,8 @@ impl Service<Request<Incoming>> for Answering {
         let (door, caller) = (Arc::clone(&self.door), Arc::clone(&self.caller));
         let (parts, body) = request.into_parts();
         Box::pin(async move {
-            let response = answer(door.handler(), &caller, &parts, body).await;
+            let response = answer(&door, &caller, &parts, body).await;
             Ok(response.map(Full::new))
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn other_versions_are_told_by_the_request_line() {
-        for (said, expected) in [
-            (&b"GET / HTTP/2.0\r\nHost: a\r\n\r\n"[..], true),
-            (b"GET / HTTP/3.0\n", true),
-            (b"GET / HTTP/0.9\r\n", true),
-            (b"GET / HTTP/1.1\r\n", false),
-            (b"GET / HTTP/1.0\r\n", false),
-            (b"GET / HTTP/2.0", false),
-            (b"GET /\r\n", false),
-            (b"\r\n", false),
-            (b"", false),
-        ] {
-            assert_eq!(is_unsupported(said), expected, "{:?}", String::from_utf8_lossy(said));
-        }
     }
 }

@@ -25,23 +25,42 @@ fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-#[test]
-fn the_unit_is_valid() {
-    // The program is not installed where the unit expects it, so a copy names the one that was built.
+/// The service in a folder of its own, and with it what else is named. The program is not installed where the unit
+/// expects it, so the copy names the one that was built.
+fn copy(others: &[&str]) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().expect("a folder");
-    let text = std::fs::read_to_string(unit("feedmill.service")).expect("a unit");
-    let copy = dir.path().join("feedmill.service");
-    std::fs::write(&copy, text.replace("/usr/bin/feedmill", env!("CARGO_BIN_EXE_feedmill"))).expect("a copy");
-    if let Some(output) = analyze(&["verify", "--man=no"], &[copy]) {
-        assert!(output.status.success() && said(&output).is_empty(), "{}", said(&output));
+    for name in ["feedmill.service"].iter().chain(others) {
+        let text = std::fs::read_to_string(unit(name)).expect("a unit");
+        let to = dir.path().join(name);
+        std::fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+        std::fs::write(to, text.replace("/usr/bin/feedmill", env!("CARGO_BIN_EXE_feedmill"))).expect("a copy");
+    }
+    let service = dir.path().join("feedmill.service");
+    (dir, service)
+}
+
+const SOCKETS: [&str; 3] = ["feedmill.socket", "feedmill-admin.socket", "feedmill.service.d/sockets.conf"];
+
+#[test]
+fn the_units_are_valid() {
+    for others in [&[][..], &SOCKETS] {
+        let (dir, service) = copy(others);
+        let sockets = others.iter().filter(|name| name.ends_with(".socket")).map(|name| dir.path().join(name));
+        let files: Vec<PathBuf> = [service].into_iter().chain(sockets).collect();
+        if let Some(output) = analyze(&["verify", "--man=no"], &files) {
+            assert!(output.status.success() && said(&output).is_empty(), "{}", said(&output));
+        }
     }
 }
 
 #[test]
 fn the_service_is_as_closed_as_it_promises() {
-    let args = ["security", "--offline=true", "--threshold=12", "--no-pager"];
-    if let Some(output) = analyze(&args, &[unit("feedmill.service")]) {
-        assert!(output.status.success(), "{}", said(&output));
+    for (others, threshold) in [(&[][..], "--threshold=12"), (&SOCKETS, "--threshold=5")] {
+        let (_dir, service) = copy(others);
+        let args = ["security", "--offline=true", threshold, "--no-pager"];
+        if let Some(output) = analyze(&args, &[service]) {
+            assert!(output.status.success(), "{}", said(&output));
+        }
     }
 }
 

@@ -87,6 +87,24 @@ async fn idle_connections_are_closed_but_not_by_the_limit_of_headers() {
 }
 
 #[tokio::test]
+async fn pings_are_no_requests() {
+    let short = super::Settings { header_timeout: SOON, idle_timeout: SOON * 2, ..settings() };
+    let site = Site::start(short).await;
+    let io = TokioIo::new(connect(&site).await);
+    let mut client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    client.timer(hyper_util::rt::TokioTimer::new()).keep_alive_interval(SOON / 10).keep_alive_while_idle(true);
+    let (mut client, connection) = client.handshake(io).await.expect("HTTP/2");
+    let connection = tokio::spawn(connection);
+    let request = Request::get(format!("http://{}/nothing", site.http)).body(Empty::<Bytes>::new()).expect("a request");
+    let response = client.send_request(request).await.expect("an answer");
+    assert_eq!(response.status(), 404);
+    drop(response.into_body().collect().await.expect("a body"));
+    let ended = timeout(PATIENCE, connection).await.expect("it is closed though it is pinged");
+    ended.expect("no panic").expect("it is closed in good order");
+    site.stop().await;
+}
+
+#[tokio::test]
 async fn a_connection_that_was_idle_for_long_serves_again() {
     let site = Site::with_all().await;
     let mut stream = connect(&site).await;
@@ -155,6 +173,16 @@ async fn a_client_may_close_its_side_and_pipeline() {
 }
 
 #[tokio::test]
+async fn another_version_is_refused_on_a_connection_in_use() {
+    let site = Site::with_all().await;
+    let mut stream = connect(&site).await;
+    keep(&mut stream, "/all.rss").await;
+    stream.write_all(b"GET /all.rss HTTP/2.0\r\nHost: a\r\n\r\n").await.expect("it takes bytes");
+    assert_eq!(Reply::parse(&rest(&mut stream).await).status, 505);
+    site.stop().await;
+}
+
+#[tokio::test]
 async fn a_body_does_no_harm() {
     let site = Site::with_all().await;
     let mut stream = connect(&site).await;
@@ -193,6 +221,27 @@ async fn a_stop_loses_no_answer_that_was_begun() {
     drop(state);
 }
 
+/// The kernel connects clients before we accept them. On one thread nothing is accepted between the two steps here.
+#[tokio::test(flavor = "current_thread")]
+async fn a_stop_answers_clients_that_are_connected_and_not_accepted() {
+    let site = Site::with_all().await;
+    assert_eq!(site.get("/all.rss", &[]).await.status, 200);
+    let clients: Vec<_> = (0..20)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(&site.http).expect("it listens");
+            std::io::Write::write_all(&mut stream, b"GET /all.rss HTTP/1.1\r\nHost: a\r\n\r\n")
+                .expect("it takes bytes");
+            stream
+        })
+        .collect();
+    site.stop().await;
+    for mut client in clients {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut client, &mut bytes).expect("no reset");
+        assert_eq!(Reply::parse(&bytes).text(), large("rss"));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_waits_no_longer_than_its_grace() {
     let site = Site::start(super::Settings { grace: SOON, ..settings() }).await;
@@ -211,7 +260,7 @@ async fn a_stop_waits_no_longer_than_its_grace() {
 async fn an_address_that_is_taken_is_named() {
     let site = Site::start(settings()).await;
     let taken = super::Settings { listen: Address::Tcp(site.http.clone()), ..settings() };
-    let error = super::Bound::bind(&taken).await.expect_err("it is taken");
+    let error = super::Bound::bind(&taken, super::Inherited::default()).await.expect_err("it is taken");
     assert!(error.to_string().starts_with(&format!("cannot listen on {}: ", site.http)), "{error}");
     site.stop().await;
 }

@@ -1,5 +1,6 @@
 //! The server over real sockets, with documents in memory.
 
+mod abuse;
 mod connections;
 mod documents;
 mod operators;
@@ -13,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{Address, Bound, Health, Settings, State};
+use super::{Address, Bound, Health, Inherited, Proxies, Settings, State};
 use crate::entry::{Document, Format, Key};
 use crate::metrics::Metrics;
 use crate::rendition::memory::{Memory, renditions};
@@ -31,6 +32,7 @@ fn settings() -> Settings {
         idle_timeout: PATIENCE,
         grace: PATIENCE,
         access_log: true,
+        trusted_proxies: Proxies::default(),
         formats: vec![Format::Rss, Format::Atom],
     }
 }
@@ -47,7 +49,7 @@ struct Site {
 
 impl Site {
     async fn start(settings: Settings) -> Site {
-        let bound = Bound::bind(&settings).await.expect("a port is free");
+        let bound = Bound::bind(&settings, Inherited::default()).await.expect("a port is free");
         let (http, admin) = (bound.http(), bound.admin().unwrap_or_default());
         let (memory, metrics) = (Memory::new(), Arc::<Metrics>::default());
         let renditions = Arc::new(renditions(&memory, &metrics));

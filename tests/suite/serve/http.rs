@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::driver::{Place, article};
+use crate::driver::{Daemon, PATIENCE, Place, article};
 
 const DATE: &str = "Mon, 11 Apr 2022 13:01:53 GMT";
 
@@ -163,5 +163,40 @@ fn a_feed_is_rendered_once_however_often_it_is_asked_for() {
     let metrics = daemon.admin("/metrics");
     for line in ["feedmill_renders_total{format=\"rss\"} 1", "feedmill_encodes_total{encoding=\"gzip\"} 1"] {
         assert!(metrics.text().lines().any(|found| found == line), "{line} in {}", metrics.text());
+    }
+}
+
+/// Reads the log until a line of the access log speaks of a path.
+fn access_line(daemon: &Daemon, path: &str) -> String {
+    loop {
+        let line = daemon.log.recv_timeout(PATIENCE).expect("the request is logged");
+        if line.contains("answered") && line.contains(&format!("path=\"{path}\"")) {
+            return line;
+        }
+    }
+}
+
+#[test]
+fn the_access_log_names_the_client_behind_a_trusted_proxy_and_no_secret() {
+    let place = place();
+    let log = |config: &str, headers: &[(&str, &str)]| {
+        let daemon = place.serve_articles(config, 1);
+        daemon.ask("GET", "/category/news.rss?token=sesame", headers);
+        access_line(&daemon, "/category/news.rss")
+    };
+    let forwarded = [
+        ("X-Forwarded-For", "198.51.100.1, 203.0.113.9"),
+        ("User-Agent", "Reader/1"),
+        ("Referer", "http://x/?token=sesame"),
+        ("Authorization", "Bearer sesame"),
+        ("Cookie", "token=sesame"),
+    ];
+    let believed = log("http: { access_log: true, trusted_proxies: [127.0.0.0/8] }\n", &forwarded);
+    assert!(believed.contains("client=203.0.113.9") && believed.contains("status=200"), "{believed}");
+    assert!(believed.contains("agent=\"Reader/1\""), "{believed}");
+    let not_believed = log("http: { access_log: true }\n", &forwarded);
+    assert!(not_believed.contains("client=127.0.0.1"), "{not_believed}");
+    for line in [believed, not_believed] {
+        assert!(!line.contains("sesame"), "{line}");
     }
 }

@@ -8,3 +8,5 @@ mod http;
 mod lifecycle;
 mod publish;
 mod reload;
+mod sockets;
+mod systemd;
