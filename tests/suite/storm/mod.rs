@@ -19,6 +19,7 @@ mod inbox;
 mod kills;
 mod mounts;
 mod power;
+mod soak;
 mod starts;
 pub mod trace;
 
