@@ -621,10 +621,11 @@ impl Catalog {
     }
 }
 
-/// Commits what changes nothing.
+/// Commits what changes nothing that is shown. SQLite writes nothing where a row stays what it was: so it never does.
 fn write_something(connection: &Connection) -> Result<(), Error> {
-    let created = row::meta(connection, "created")?;
-    row::set_meta(connection, "created", created.as_deref())
+    let last = row::meta(connection, "proof")?;
+    let next = if last.as_deref() == Some("1") { "2" } else { "1" };
+    row::set_meta(connection, "proof", Some(next))
 }
 
 /// A fail point.

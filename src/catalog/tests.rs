@@ -811,3 +811,13 @@ fn a_catalog_that_cannot_be_looked_at_is_not_taken_for_none() {
     assert!(matches!(Catalog::exists(&dir.path().join("file")), Err(Error::Io { .. })));
     assert!(matches!(Catalog::exists(&dir.path().join("x".repeat(300))), Err(Error::Io { .. })));
 }
+
+#[test]
+fn opening_anew_proves_that_something_can_be_written() {
+    let mut desk = Desk::new();
+    for _ in 0..3 {
+        let before = desk.catalog.log().expect("told").frames;
+        desk.catalog.reopen().expect("opened anew");
+        assert!(desk.catalog.log().expect("told").frames > before);
+    }
+}

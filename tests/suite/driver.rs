@@ -207,6 +207,18 @@ impl Daemon {
         assert!(sent.success());
     }
 
+    /// Stops all of its threads where they are, until `CONT`.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+        // The thread that takes the signal stops the others, once it gets a core.
+        self.until("all threads are stopped", |daemon| {
+            let mut threads = fs::read_dir(format!("/proc/{}/task", daemon.pid())).expect("it runs").flatten();
+            threads.all(|task| {
+                fs::read_to_string(task.path().join("status")).is_ok_and(|status| status.contains("State:\tT"))
+            })
+        });
+    }
+
     /// Ends it as `systemctl stop` does.
     pub fn stop(mut self) -> ExitStatus {
         self.signal("TERM");
