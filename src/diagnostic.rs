@@ -135,7 +135,7 @@ codes! {
     IdCollision "id-collision" Warning "Another article already has this identity; this one got an identity of its own.";
     IdChanged "id-changed" Warning "An explicit id was added to a shown article; it is a new entry now.";
     // Body.
-    LinkDropped "link-dropped" Warning "A relative address in the body has nothing to resolve against and was dropped.";
+    LinkDropped "link-dropped" Warning "A relative address has nothing to resolve against and was dropped.";
     // Config.
     ConfigSyntax "config-syntax" Error "The config file is not valid YAML.";
     ConfigUnknownKey "config-unknown-key" Error "The config file has a key that does not exist.";

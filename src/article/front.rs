@@ -5,8 +5,12 @@
 
 use std::borrow::Cow;
 
+use super::body::{Token, Tokens, attribute};
 use super::fields;
 use crate::diagnostic::{Code, Diagnostic};
+
+/// How far the end of a head is looked for.
+const MAX_HEAD: usize = 64 * 1024;
 
 /// How the keys are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub(super) enum Dialect {
     JsonLines,
     /// `Key: value` lines up to a blank line, without fences.
     Headers,
+    /// `<meta name="…" content="…">` in the head of an HTML document, as Pelican has them.
+    Html,
     /// No keys at all.
     None,
 }
@@ -71,7 +77,10 @@ pub(super) fn cut(text: &str) -> Front<'_> {
     };
     let bare = first.text.trim_end();
     let indent = bare.len() - bare.trim_start_matches(' ').len();
-    let found = if bare == "<!--" {
+    let begins = |start: &str| bare.get(..start.len()).is_some_and(|found| found.eq_ignore_ascii_case(start));
+    let found = if begins("<!doctype html") || begins("<html") {
+        head(text)
+    } else if bare == "<!--" {
         comment(text, first)
     } else if dashes(bare.trim_start_matches(' ')) && indent < 4 {
         yaml(text, first, indent)
@@ -322,6 +331,29 @@ fn comment<'t>(text: &'t str, opening: Line<'t>) -> Option<Front<'t>> {
     let block = opening.next..close.start;
     let known = text[block.clone()].lines().filter_map(header_key).any(|key| fields::is_known(&key.to_lowercase()));
     (close.text.trim() == "-->" && known).then(|| front(text, Dialect::Headers, block, close.next))
+}
+
+/// The head of an HTML document that says something of the article. It stays a part of the body.
+fn head(text: &str) -> Option<Front<'_>> {
+    let near = &text[..text.floor_char_boundary(MAX_HEAD)];
+    let find = |from: usize, tag: &str| {
+        let mut places = near[from..].match_indices('<').map(|(at, _)| from + at);
+        places.find(|&at| near.get(at..at + tag.len()).is_some_and(|found| found.eq_ignore_ascii_case(tag)))
+    };
+    let start = find(0, "<head")?;
+    let end = find(start, "</head")?;
+    let known = meta(&text[start..end]).any(|(key, ..)| fields::is_known(&key.to_lowercase()));
+    known.then(|| front(text, Dialect::Html, start..end, 0))
+}
+
+/// Names and contents of the `meta` elements of a head, and where each stands.
+pub(super) fn meta(head: &str) -> impl Iterator<Item = (&str, &str, usize)> {
+    Tokens::of(head).with_places().filter_map(|(token, at)| match token {
+        Token::Start { name, attributes, .. } if name.eq_ignore_ascii_case("meta") => {
+            Some((attribute(attributes, "name")?.trim(), attribute(attributes, "content")?, at.start))
+        }
+        _ => None,
+    })
 }
 
 /// The key of a header line.

@@ -6,7 +6,7 @@
 use toml::de::{DeTable, DeValue};
 
 use super::front::{self, Dialect, Front};
-use super::repair;
+use super::{repair, text};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::yaml::{self, Entry, Value};
 
@@ -39,6 +39,7 @@ pub(super) fn read(front: &Front<'_>) -> Outcome {
         Dialect::Toml => bounded(front, toml),
         Dialect::Json | Dialect::JsonLines => bounded(front, json),
         Dialect::Headers => bounded(front, headers),
+        Dialect::Html => html(front),
     }
 }
 
@@ -295,6 +296,19 @@ fn headers(front: &Front<'_>) -> Outcome {
         }
     }
     Outcome::Keys(Keys { entries, problems: Vec::new() })
+}
+
+/// What the head of an HTML document says.
+fn html(front: &Front<'_>) -> Outcome {
+    let entry = |(key, content, at): (&str, &str, usize)| {
+        let line = front.block[..at].bytes().filter(|b| *b == b'\n').count();
+        Entry {
+            key: key.to_owned(),
+            line: u32::try_from(line).ok().map(|line| line + front.first_line),
+            value: header_value(&key.to_lowercase(), &text::decode_entities(content)),
+        }
+    };
+    Outcome::Keys(Keys { entries: front::meta(&front.block).map(entry).collect(), problems: Vec::new() })
 }
 
 /// Several authors stand in one header, with semicolons where a name has a comma.

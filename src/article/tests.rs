@@ -190,6 +190,24 @@ fn a_list_that_begins_behind_its_key() {
 }
 
 #[test]
+fn heads_of_html_documents_have_keys() {
+    let text = "<!DOCTYPE html>\n<html><head><title>T &amp; U</title>\n<meta name=\"date\" content=\"2012-07-09 22:28\" />\n\
+                <META NAME='tags' CONTENT='a, b'><meta name=category content=c><meta name=\"authors\" content=\"D E, F\">\
+                <meta property=\"og:title\" content=\"x\"></head><body><p>text</p></body></html>\n";
+    let parsed = read_as("a.html", text, &Rules::default());
+    assert_eq!(codes(&parsed), ["title-missing"], "{:?}", parsed.problems);
+    assert_eq!(parsed.origins[&Field::Published].line, Some(3));
+    let article = parsed.article.unwrap();
+    assert_eq!(article.title, "T & U");
+    assert_eq!(article.published.unwrap().to_rfc3339(), "2012-07-09T22:28:00+00:00");
+    assert_eq!((article.tags, article.categories), (vec!["a".to_owned(), "b".to_owned()], vec![vec!["c".to_owned()]]));
+    assert_eq!(article.authors.iter().map(|author| author.name.as_str()).collect::<Vec<_>>(), ["D E", "F"]);
+    // Nothing said, nothing taken.
+    let bare = read_as("a.html", "<html><head><meta charset=utf-8></head><body>x</body></html>", &Rules::default());
+    assert_eq!(codes(&bare), ["date-missing", "title-missing"], "{:?}", bare.problems);
+}
+
+#[test]
 fn broken_toml_keeps_its_lists() {
     let parsed = read("+++\ntitle = \"A \"b\" c\"\ndate = 2022-01-02\ntags = [\"a\", \"b\"\n+++\nx\n");
     assert_eq!(codes(&parsed), ["toml-broken"], "{:?}", parsed.problems);

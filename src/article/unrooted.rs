@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use pulldown_cmark::{Event, Options, Parser, Tag};
 
-use super::body::{Token, Tokens};
+use super::body::{Token, Tokens, attribute};
 use super::{Article, Field, Markup, Parsed, address, charset, repair};
 use crate::diagnostic::{Code, Diagnostic};
 
@@ -68,12 +68,29 @@ fn is_relative(written: &str) -> bool {
         }
 }
 
+/// Whether there is any address that may be relative: a cheap look, which spares most bodies the reading.
+fn may_be_there(body: &str, markup: Markup) -> bool {
+    let is_open = |rest: &str| {
+        let address = rest.trim_start_matches([' ', '"', '\'', '<']);
+        let whole = ["http:", "https:", "//", "#", "mailto:", "{"];
+        !whole.iter().any(|start| address.get(..start.len()).is_some_and(|found| found.eq_ignore_ascii_case(start)))
+    };
+    let attribute = |name: &str| {
+        body.match_indices(name).any(|(at, _)| {
+            body[at + name.len()..].trim_start().strip_prefix('=').is_some_and(|rest| is_open(rest.trim_start()))
+        })
+    };
+    let link = |mark: &str| body.match_indices(mark).any(|(at, _)| is_open(&body[at + mark.len()..]));
+    ["href", "src", "HREF", "SRC"].into_iter().any(attribute)
+        || markup == Markup::Markdown && ["](", "]:"].into_iter().any(link)
+}
+
 /// Calls with each address of links and pictures in a body, and where it, or the element that it is of, stands.
 fn each(body: &str, markup: Markup, mut found: impl FnMut(&str, Range<usize>)) {
     match markup {
         Markup::Text => {}
+        _ if !may_be_there(body, markup) => {}
         Markup::Html => in_html(body, 0, &mut found),
-        Markup::Markdown if !body.contains("](") && !body.contains("]:") && !body.contains('<') => {}
         Markup::Markdown => {
             let options = Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES;
             for (event, at) in Parser::new_ext(body, options).into_offset_iter() {
@@ -98,27 +115,5 @@ fn in_html(html: &str, offset: usize, found: &mut impl FnMut(&str, Range<usize>)
         if let Some(value) = attribute(attributes, wanted) {
             found(value, offset + at.start..offset + at.end);
         }
-    }
-}
-
-/// The value of an attribute that stands in quotes or bare.
-fn attribute<'a>(attributes: &'a str, wanted: &str) -> Option<&'a str> {
-    let mut rest = attributes;
-    loop {
-        rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '/');
-        let end = rest.find(|c: char| c.is_ascii_whitespace() || c == '=')?;
-        let (name, after) = rest.split_at(end);
-        let Some(value) = after.trim_start().strip_prefix('=').map(str::trim_start) else {
-            rest = after;
-            continue;
-        };
-        let (value, after) = match value.chars().next().filter(|c| matches!(c, '"' | '\'')) {
-            Some(quote) => value[1..].split_once(quote)?,
-            None => value.split_at(value.find(|c: char| c.is_ascii_whitespace()).unwrap_or(value.len())),
-        };
-        if name.eq_ignore_ascii_case(wanted) {
-            return Some(value);
-        }
-        rest = after;
     }
 }
