@@ -43,12 +43,16 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do.
     pub help: Option<String>,
+    /// The line of the text, for those who have not got the file; cut where it is long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 impl Diagnostic {
     /// A diagnostic with the severity that belongs to the code, and no place.
     pub fn new(code: Code, message: impl Into<String>) -> Diagnostic {
-        Diagnostic { severity: code.severity(), code, line: None, column: None, message: message.into(), help: None }
+        let (severity, message) = (code.severity(), message.into());
+        Diagnostic { severity, code, line: None, column: None, message, help: None, source: None }
     }
 
     /// The same at a line and column, both counted from 1, the column in characters.

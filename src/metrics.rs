@@ -3,6 +3,8 @@
 //! One value, made at the start and handed to every layer that counts; nothing is global. Names and labels are part
 //! of the contract with operators: their dashboards and alerts name them.
 
+mod history;
+
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
@@ -16,6 +18,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+pub use self::history::{Event, History, Minute, Moved, Updates, What};
 use crate::entry::{Document, Timestamp};
 
 /// Upper bounds of `feedmill_update_seconds`, from a lone file to a burst that waits for its turn.
@@ -125,6 +128,7 @@ pub struct Metrics {
     overflows: Counter,
     last_success: Seconds,
     reload_ok: Gauge,
+    history: History,
 }
 
 impl Default for Metrics {
@@ -158,6 +162,7 @@ impl Metrics {
             overflows: Counter::default(),
             last_success: Seconds::default(),
             reload_ok: Gauge::default(),
+            history: History::default(),
         };
         metrics.reload_ok.set(1);
         metrics.register();
@@ -236,6 +241,18 @@ impl Metrics {
     /// A file was closed this long before its feeds could be served.
     pub fn updated(&self, after: Duration) {
         self.update_seconds.observe(after.as_secs_f64());
+        self.history.updated(after);
+    }
+
+    /// How things stand now, for [`Metrics::history`].
+    pub fn sample(&self, at: Timestamp, articles: u64) {
+        let problems = u64::try_from(self.problems.get()).unwrap_or_default();
+        self.history.sample(at, articles, problems);
+    }
+
+    /// The last day.
+    pub fn history(&self) -> &History {
+        &self.history
     }
 
     /// File events were lost.

@@ -258,6 +258,7 @@ pub fn parse(file: SourceFile<'_>, rules: &Rules) -> Parsed {
         Ok(decoded) => {
             parsed.problems = decoded.problems;
             read(file.path, &decoded.text, decoded.encoding, rules, &mut parsed);
+            quote(&decoded.text, &mut parsed.problems);
         }
         Err(problem) => parsed.problems.push(problem),
     }
@@ -271,6 +272,15 @@ pub fn parse(file: SourceFile<'_>, rules: &Rules) -> Parsed {
 /// `encoding` is [`Body::encoding`].
 pub fn decode(bytes: &[u8], encoding: &str) -> String {
     charset::decode(bytes, encoding).into_owned()
+}
+
+/// Gives problems the lines that they are about, up to a length.
+fn quote(text: &str, problems: &mut [Diagnostic]) {
+    const LONGEST: usize = 160;
+    for problem in problems {
+        let line = problem.line.and_then(|line| text.lines().nth((line as usize).checked_sub(1)?));
+        problem.source = line.map(|line| line[..line.floor_char_boundary(LONGEST)].trim_end().to_owned());
+    }
 }
 
 fn empty() -> Diagnostic {
@@ -378,12 +388,13 @@ fn substitute_title(path: &str, body: &str, markup: Markup, parsed: &mut Parsed)
     let heading = body::first_heading(body, markup).map(|text| (text, "first heading"));
     let stem = || Some((text::one_line(stem(path)), "file name")).filter(|(text, _)| !text.is_empty());
     let words = || body::first_words(body, markup).map(|text| (text, "first words"));
-    let (title, from) = heading.or_else(stem).or_else(words).unwrap_or_else(|| ("untitled".to_owned(), "last resort"));
+    let (title, from) =
+        heading.or_else(stem).or_else(words).unwrap_or_else(|| ("untitled".to_owned(), "lack of words"));
     let title = text::cut(&title, fields::MAX_TITLE).unwrap_or(title);
     parsed.problems.push(
         Diagnostic::new(
             Code::TitleMissing,
-            format!("the article has no title; the {from} was taken: `{}`", repair::short(&title)),
+            format!("the article has no title; it was called `{}` by its {from}", repair::short(&title)),
         )
         .help(format!("add a line to the front matter: title: {}", repair::quote(&title))),
     );

@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use super::apply::{revision, withheld};
 use super::files::{FileRow, set_problems};
 use super::meet::seed_hash;
-use super::place::{PAGE_BYTES, PAGE_ENTRIES};
+use super::place::deal;
 use super::row::{EntryRow, FeedRecord, KeptRow, LIVE, MemberRow, Released, Seconds, State, set_meta, short};
 use super::schema::{INDEXES, PAGE_SIZE, TABLES, VERSION};
 use super::{Change, Delta, Error, Now, SeenFile, Settings};
@@ -63,6 +63,8 @@ pub(super) struct Carried {
     pub feeds: HashMap<Key, (Seconds, Seconds)>,
     /// Names and values.
     pub meta: Vec<(&'static str, String)>,
+    /// Where entries stood in their feeds.
+    pub places: super::salvage::Places,
 }
 
 /// Gives keys numbers, parents before their children.
@@ -96,9 +98,8 @@ pub(super) fn make(
     files: &mut dyn Iterator<Item = Change>,
     carried: &Carried,
 ) -> Result<PathBuf, Error> {
-    let fresh = target.with_extension("sqlite.new");
     let io = |source| Error::Io { dir: target.display().to_string(), source };
-    remove(&fresh).map_err(io)?;
+    let fresh = fresh(target).map_err(io)?;
     super::point("load.make")?;
     let connection = Connection::open(&fresh)?;
     connection.pragma_update(None, "page_size", PAGE_SIZE)?;
@@ -128,6 +129,7 @@ pub(super) fn make(
     }
     loading.finish()?;
     connection.execute_batch(INDEXES)?;
+    carried.places.restore(&connection, now.wall.timestamp())?;
     set_meta(&connection, "site_id", settings.site_id.as_deref())?;
     for (name, value) in &carried.meta {
         set_meta(&connection, name, Some(value))?;
@@ -138,6 +140,13 @@ pub(super) fn make(
     connection.close().map_err(|(_, e)| e)?;
     super::point("load.sync")?;
     File::open(&fresh).and_then(|file| file.sync_all()).map_err(io)?;
+    Ok(fresh)
+}
+
+/// The name of a new catalog beside `target`, with nothing there.
+pub(super) fn fresh(target: &Path) -> std::io::Result<PathBuf> {
+    let fresh = target.with_extension("sqlite.new");
+    remove(&fresh)?;
     Ok(fresh)
 }
 
@@ -423,20 +432,13 @@ impl Loading<'_> {
             }
             for &index in &members[number] {
                 let article = &shown[index as usize];
-                let full = record.page_entries >= PAGE_ENTRIES || record.page_bytes + article.size > PAGE_BYTES;
-                if full && record.page_entries > 0 {
-                    record.page += 1;
-                    record.page_entries = 0;
-                    record.page_bytes = 0;
-                }
-                record.page_entries += 1;
-                record.page_bytes += article.size;
+                let page = deal(&mut record, article.size);
                 writer.push(MemberRow {
                     feed,
                     position: article.position(at),
                     sequence: i64::from(index) + 1,
                     entry: article.entry,
-                    page: record.page,
+                    page,
                     live: LIVE,
                 })?;
             }

@@ -5,7 +5,7 @@
 //! a new one made of every row that is whole and of the files of the inbox. Ids, dates and order stay what they were:
 //! they come from the rows that were saved, and for the others from the rule of identity.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,11 +13,16 @@ use rusqlite::Connection;
 
 use super::apply::{Work, revision};
 use super::files::FileRow;
-use super::load::{self, Carried};
-use super::row::{ENTRY_COLUMNS, EntryRow, FEED_COLUMNS, FeedRecord, KeptRow, State, meta, short};
+use super::load;
+use super::row::{EntryRow, KeptRow, State, short};
 use super::wound::{self, Wound};
-use super::{Catalog, Change, Error, Fingerprint, Now, SeenFile, Settings, rules, schema};
+use super::{Catalog, Change, Error, Now, Settings, rules, salvage, schema};
 use crate::article::{Hash, Parsed, SourceFile};
+
+/// What follows the catalog's name in that of a damaged one; then comes the time.
+const ASIDE: &str = ".damaged-";
+/// How many damaged ones are kept.
+const KEPT_ASIDE: usize = 3;
 
 /// The files themselves, for what the catalog has lost.
 pub trait Originals {
@@ -221,13 +226,13 @@ fn renew(
 ) -> Result<PathBuf, Error> {
     // Where it is no database any more, nothing can be saved.
     let old = schema::open_damaged(path).ok();
-    let (numbers, carried) = old.as_ref().map(what_is_whole).unwrap_or_default();
+    let (numbers, carried) = old.as_ref().map(salvage::what_is_whole).unwrap_or_default();
     let mut saved: HashSet<String> = HashSet::new();
     let mut rest: Option<std::vec::IntoIter<String>> = None;
     let mut numbers = numbers.into_iter();
     let mut files = std::iter::from_fn(|| {
         for number in numbers.by_ref() {
-            if let Some(seen) = old.as_ref().and_then(|old| save(old, number, settings)) {
+            if let Some(seen) = old.as_ref().and_then(|old| salvage::save(old, number, settings)) {
                 saved.insert(seen.path.clone());
                 return Some(Change::Seen(Box::new(seen)));
             }
@@ -241,7 +246,7 @@ fn renew(
 /// Keeps the damaged file under another name and puts the new one in its place. Nobody may have either open.
 fn exchange(fresh: &Path, path: &Path, now: Now) -> Result<PathBuf, Error> {
     let io = |source| Error::Io { dir: path.display().to_string(), source };
-    let aside = PathBuf::from(format!("{}.damaged-{}", path.display(), now.wall.format("%Y%m%dT%H%M%S%3fZ")));
+    let aside = PathBuf::from(format!("{}{ASIDE}{}", path.display(), now.wall.format("%Y%m%dT%H%M%S%3fZ")));
     for (old, new) in load::beside(path).iter().zip(load::beside(&aside)) {
         match fs::rename(old, new) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
@@ -251,64 +256,23 @@ fn exchange(fresh: &Path, path: &Path, now: Now) -> Result<PathBuf, Error> {
     // By a link where there are links, so that the name never stands empty.
     fs::hard_link(path, &aside).or_else(|_| fs::rename(path, &aside)).map_err(io)?;
     load::put_in_place(fresh, path)?;
+    forget_old(path);
     Ok(aside)
 }
 
-/// The numbers of all entries that can be reached, and what is taken over of those that are whole.
-fn what_is_whole(old: &Connection) -> (BTreeSet<i64>, Carried) {
-    let mut carried = Carried::default();
-    let mut numbers = BTreeSet::new();
-    // From both ends: a page that is cut off stops a scan from one side.
-    for direction in ["ASC", "DESC"] {
-        let sql = format!("SELECT {ENTRY_COLUMNS} FROM entry e ORDER BY e.entry {direction}");
-        each(old, &sql, |row| {
-            if let Ok(number) = row.get(0) {
-                numbers.insert(number);
-            }
-            if let Ok(row) = EntryRow::read(row, 0)
-                && row.state == State::Shown
-                && let Ok(released) = row.released()
-            {
-                carried.entries.insert(row.path.clone(), (row.rev, released));
-            }
-        });
-        each(old, &format!("SELECT {FEED_COLUMNS} FROM feed f ORDER BY f.feed {direction}"), |row| {
-            if let Ok(record) = FeedRecord::read(row) {
-                carried.feeds.insert(record.key, (record.updated, record.modified));
-            }
-        });
-    }
-    for name in ["inbox", "device", "suspended", "site_id"] {
-        if let Ok(Some(value)) = meta(old, name) {
-            carried.meta.push((name, value));
+/// Removes all damaged files but the newest ones: damage that comes again and again must not fill the disk.
+fn forget_old(path: &Path) {
+    let Some((folder, name)) = path.parent().zip(path.file_name()) else { return };
+    let prefix = format!("{}{ASIDE}", name.display());
+    let named = |entry: fs::DirEntry| entry.file_name().into_string().ok().filter(|name| name.starts_with(&prefix));
+    let mut names: Vec<String> = fs::read_dir(folder).into_iter().flatten().flatten().filter_map(named).collect();
+    // Their times are in their names; a log stands right behind its database.
+    names.sort_unstable_by(|a, b| b.cmp(a));
+    let databases = names.iter().filter(|name| !name.ends_with("-wal") && !name.ends_with("-shm"));
+    let Some(oldest) = databases.take(KEPT_ASIDE).last().cloned() else { return };
+    for name in names.into_iter().filter(|name| *name < oldest) {
+        if let Err(error) = fs::remove_file(folder.join(&name)) {
+            tracing::debug!(name, %error, "an old damaged file could not be removed");
         }
     }
-    (numbers, carried)
-}
-
-/// Calls `take` with each row up to the first that cannot be reached.
-fn each(connection: &Connection, sql: &str, mut take: impl FnMut(&rusqlite::Row<'_>)) {
-    let Ok(mut statement) = connection.prepare(sql) else { return };
-    let Ok(mut rows) = statement.query([]) else { return };
-    while let Ok(Some(row)) = rows.next() {
-        take(row);
-    }
-}
-
-/// An entry whose rows are whole, as if its file were read now.
-fn save(old: &Connection, number: i64, settings: &Settings) -> Option<SeenFile> {
-    let row = EntryRow::get(old, number).ok()??;
-    let kept = KeptRow::get(old, number).ok()??;
-    if row.entry != number || revision(&kept.article) != row.rev || row.state == State::Withdrawn {
-        return None;
-    }
-    let bytes = kept.kept.open().ok()?;
-    let fingerprint = FileRow::get(old, &row.path).ok().flatten().and_then(|file| file.fingerprint);
-    let fingerprint = fingerprint.unwrap_or(Fingerprint { size: bytes.len() as u64, mtime: 0, ctime: 0, inode: 0 });
-    let hash = *blake3::hash(&bytes).as_bytes();
-    let mut parsed = crate::article::parse(SourceFile { path: &row.path, bytes: &bytes }, &settings.rules);
-    parsed.article = Some(kept.article);
-    drop(bytes);
-    let under = settings.rules.digest();
-    Some(SeenFile { path: row.path, fingerprint, hash, under, kept: kept.kept, parsed })
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::row::EntryRow;
 use super::tests::{DAY, START, Text, settings, text};
 use super::*;
 use crate::entry::{Document, Format, Material, Status};
@@ -148,8 +149,10 @@ fn shown(catalog: &Catalog, document: &Document) -> Result<String, Error> {
     use std::fmt::Write;
     catalog.readers().read(|reader| {
         let mut text = String::new();
-        if let Status::Here(head) = reader.head(document)? {
-            let _ = write!(text, "{} ", head.updated);
+        match reader.head(document)? {
+            Status::Here(head) => drop(write!(text, "{} ", head.updated)),
+            Status::Gone => text.push_str("gone"),
+            Status::Never => {}
         }
         let mut entry = |entry: &crate::entry::Entry| {
             let article = &entry.article;
@@ -166,7 +169,10 @@ fn shown(catalog: &Catalog, document: &Document) -> Result<String, Error> {
             );
         };
         match reader.material(document)?.map(|(_, material)| material) {
-            Some(Material::Feed(feed)) => feed.entries.iter().for_each(&mut entry),
+            Some(Material::Feed(feed)) => {
+                feed.entries.iter().for_each(&mut entry);
+                let _ = write!(text, " {:?} {:?}", feed.tombstones, feed.newest_archive);
+            }
             Some(Material::Archive(page)) => page.entries.iter().for_each(&mut entry),
             Some(Material::Article(article)) => {
                 entry(&article.entry);
@@ -276,4 +282,157 @@ fn a_text_that_is_lost_comes_back_with_its_file() {
     catalog.apply(now(), vec![taken.seen("1/01.md", 7)]).expect("a commit");
     let entries = |text: &str| text.split_once('\n').map(|(_, entries)| entries.to_owned());
     assert_eq!(entries(&shown(&catalog, &all).expect("readable")), entries(&model.truth[at]));
+}
+
+#[test]
+fn three_damaged_files_are_kept() {
+    let model = Model::new();
+    for n in 0..5 {
+        std::fs::write(model.file(), "no database").expect("written");
+        let at = Now { wall: row::timestamp(START + n), steady: Duration::ZERO };
+        drop(Catalog::rebuild(model.dir.path(), settings(), at, &model.files).expect("made anew"));
+        // As where a log was left: it is kept, and goes, with its database.
+        for log in aside(model.dir.path()).iter().map(|path| load::beside(path)[0].clone()) {
+            if !log.display().to_string().ends_with("-wal-wal") {
+                std::fs::write(log, "a log").expect("written");
+            }
+        }
+    }
+    let mut left: Vec<String> = aside(model.dir.path()).iter().map(|path| path.display().to_string()).collect();
+    left.sort();
+    let times = ["02", "02", "03", "03", "04", "04"];
+    assert_eq!(left.len(), times.len(), "{left:?}");
+    for (name, second) in left.iter().zip(times) {
+        assert!(name.contains(&format!("damaged-20261124T0800{second}000Z")), "{left:?}");
+    }
+}
+
+/// A catalog of several archive pages whose borders no cold load would find again: late arrivals, edits, lost terms,
+/// withdrawn entries, a file whose article was withdrawn by its author, a feed without entries.
+struct Grown {
+    model: Model,
+    withdrawn: Vec<Uuid>,
+}
+
+impl Grown {
+    fn new() -> Grown {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut files = Files(BTreeMap::new());
+        let titled = |n: i64| -> &'static str { Box::leak(format!("Article {n}").into_boxed_str()) };
+        for n in 0..150 {
+            let tags = if n % 3 == 0 { vec!["x"] } else { Vec::new() };
+            let tags = if n == 77 { vec!["alone"] } else { tags };
+            let text = Text { tags, ..text(titled(n), START - (3 + n / 2) * DAY) };
+            files.0.insert(format!("{}/{n:03}.md", n % 4), text);
+        }
+        let mut changes = files.0.iter().map(|(path, text)| text.seen(path, 7));
+        let mut catalog = Catalog::load(dir.path(), settings(), now(), &mut changes).expect("a catalog");
+        drop(changes);
+        let mut put = |files: &mut Files, path: &str, text: Text| {
+            catalog.apply(now(), vec![text.seen(path, 9)]).expect("a commit");
+            files.0.insert(path.to_owned(), text);
+        };
+        // Articles older than what stands on the first page.
+        for n in 150..160 {
+            put(&mut files, &format!("late/{n}.md"), text(titled(n), START - (n + 300) * DAY));
+        }
+        for path in ["0/000.md", "2/066.md"] {
+            let lost = Text { tags: vec!["y"], ..files.0[path].clone() };
+            put(&mut files, path, lost);
+        }
+        // Each the only one of its day, or of its tag, or on an early page; and one that becomes a draft.
+        let gone = ["1/077.md", "3/147.md", "0/012.md", "1/013.md"];
+        let draft = Text { draft: true, ..files.0["2/018.md"].clone() };
+        put(&mut files, "2/018.md", draft);
+        let mut changes: Vec<Change> = gone.iter().map(|path| Change::Missing { path: (*path).to_owned() }).collect();
+        changes.push(Change::AcceptMissing);
+        catalog.apply(now(), changes).expect("a commit");
+        let mut withdrawn = Vec::new();
+        for path in gone.iter().chain(&["2/018.md"]) {
+            let row =
+                EntryRow::find(&catalog.connection, "e.path = ?1", [path]).expect("readable").expect("it is there");
+            assert_eq!(row.state, row::State::Withdrawn, "{path}");
+            withdrawn.extend(row.uuid);
+        }
+        gone.iter().for_each(|path| drop(files.0.remove(*path)));
+        // Some of the withdrawals are told no more.
+        catalog.connection.execute("DELETE FROM tombstone WHERE entry % 2 = 0", []).expect("deleted");
+        let mut documents: Vec<Document> = withdrawn.iter().map(|uuid| Document::Article(*uuid)).collect();
+        catalog
+            .readers()
+            .read(|reader| {
+                documents.extend(reader.articles(None, 1000)?.into_iter().map(Document::Article));
+                for key in reader.feeds(None, 100)?.into_iter().map(|row| row.key) {
+                    let pages = reader.archive_pages(&key)?;
+                    documents.extend((1..=pages).map(|page| Document::Archive(key.clone(), page, Format::Rss)));
+                    documents.push(Document::Feed(key, Format::Rss));
+                }
+                Ok(())
+            })
+            .expect("readable");
+        assert!(documents.contains(&Document::Archive(Key::all(), 2, Format::Rss)), "two pages");
+        let truth = documents.iter().map(|document| shown(&catalog, document).expect("readable")).collect();
+        catalog.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("copied");
+        drop(catalog);
+        Grown { model: Model { dir, files, documents, truth }, withdrawn }
+    }
+}
+
+#[test]
+fn a_catalog_made_anew_keeps_places_and_withdrawals() {
+    let Grown { model, withdrawn } = Grown::new();
+    // Rows are whole; the file is made anew all the same, twice.
+    for _ in 0..2 {
+        let catalog = Catalog::rebuild(model.dir.path(), settings(), now(), &model.files).expect("made anew");
+        assert_eq!(mend::damage(&catalog.connection).expect("readable"), None);
+        for (document, truth) in model.documents.iter().zip(&model.truth) {
+            assert_eq!(shown(&catalog, document).expect("readable"), *truth, "{}", document.path());
+        }
+    }
+    // A file that comes back is the entry that it was, at its place; so is a draft that is none any more.
+    let mut catalog = Catalog::open(model.dir.path(), settings()).expect("opened");
+    let back = text("Article 12", START - 9 * DAY);
+    let published = Text { draft: false, ..model.files.0["2/018.md"].clone() };
+    let delta =
+        catalog.apply(now(), vec![back.seen("0/012.md", 11), published.seen("2/018.md", 12)]).expect("a commit");
+    assert_eq!(delta.added, 2);
+    for at in [2, 4] {
+        let article = shown(&catalog, &Document::Article(withdrawn[at])).expect("readable");
+        assert!(article.contains("Article 1"), "{article}");
+    }
+}
+
+#[test]
+fn what_cannot_be_saved_harms_nothing_else() {
+    let Grown { model, withdrawn } = Grown::new();
+    let whole = std::fs::read(model.file()).expect("read");
+    let page = schema::PAGE_SIZE as usize;
+    let pages = whole.len() / page;
+    for n in (1..pages).step_by(3.max(pages / (20 * scale()))) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut bytes = whole.clone();
+        bytes[n * page..(n + 1) * page].fill(0);
+        std::fs::write(dir.path().join(schema::FILE), bytes).expect("written");
+        let catalog = Catalog::rebuild(dir.path(), settings(), now(), &model.files).expect("made anew");
+        assert_eq!(mend::damage(&catalog.connection).expect("readable"), None, "page {n}");
+        let mut articles = 0;
+        for (document, truth) in model.documents.iter().zip(&model.truth) {
+            let shown = shown(&catalog, document).expect("readable");
+            if let Document::Article(uuid) = document {
+                let lost = withdrawn.contains(uuid) && shown.is_empty();
+                // The late ones stand where they were found, and for that only their own rows vouch.
+                let ids = |text: &str| text.split_whitespace().nth(3).map(str::to_owned);
+                assert!(shown == *truth || lost || ids(&shown) == ids(truth), "page {n}: {}", document.path());
+                articles += usize::from(!shown.is_empty() && shown != "gone");
+            }
+        }
+        assert_eq!(articles, model.files.0.len() - 1, "page {n}: all but the draft");
+        let mut members: Vec<i64> = Vec::new();
+        let mut statement =
+            catalog.connection.prepare("SELECT entry FROM member WHERE feed = 1 AND live = 1").expect("SQL");
+        members.extend(statement.query_map([], |row| row.get::<_, i64>(0)).expect("rows").flatten());
+        members.sort_unstable();
+        members.dedup();
+        assert_eq!(members.len(), articles, "page {n}: each once");
+    }
 }

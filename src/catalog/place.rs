@@ -12,9 +12,21 @@ use super::{Delta, Error};
 use crate::entry::Key;
 
 /// A page closes at this many entries …
-pub(super) const PAGE_ENTRIES: i64 = 100;
+const PAGE_ENTRIES: i64 = 100;
 /// … or at this many bytes of source.
-pub(super) const PAGE_BYTES: i64 = 384 * 1024;
+const PAGE_BYTES: i64 = 384 * 1024;
+
+/// Gives an entry of so many bytes a page of a feed: the open one, or the next where it is full.
+pub(super) fn deal(record: &mut FeedRecord, size: i64) -> i64 {
+    let full = record.page_entries >= PAGE_ENTRIES || record.page_bytes + size > PAGE_BYTES;
+    if full && record.page_entries > 0 {
+        record.page += 1;
+        (record.page_entries, record.page_bytes) = (0, 0);
+    }
+    record.page_entries += 1;
+    record.page_bytes += size;
+    record.page
+}
 
 /// The rows of the feeds that a transaction touches.
 #[derive(Default)]
@@ -121,23 +133,8 @@ pub(super) fn place(
         let mut row = match before.remove(&feed) {
             Some(row) => row,
             None => {
-                if record.page_entries > 0
-                    && (record.page_entries >= PAGE_ENTRIES || record.page_bytes + entry.size > PAGE_BYTES)
-                {
-                    record.page += 1;
-                    record.page_entries = 0;
-                    record.page_bytes = 0;
-                }
-                record.page_entries += 1;
-                record.page_bytes += entry.size;
-                MemberRow {
-                    feed,
-                    position: at.position,
-                    sequence: at.sequence,
-                    entry: entry.entry,
-                    page: record.page,
-                    live: LOST,
-                }
+                let page = deal(record, entry.size);
+                MemberRow { feed, position: at.position, sequence: at.sequence, entry: entry.entry, page, live: LOST }
             }
         };
         if row.live != LIVE {

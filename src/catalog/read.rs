@@ -81,6 +81,8 @@ struct Shared {
     path: PathBuf,
     view: RwLock<Arc<View>>,
     idle: Mutex<Vec<Connection>>,
+    /// The connection that copies the log.
+    copier: Mutex<Option<Connection>>,
     /// Held by every reader; whoever puts another file in the place of the catalog waits for them, because the last
     /// connection to a file that is closed removes the log of that *name*.
     gate: RwLock<()>,
@@ -121,6 +123,7 @@ impl Readers {
             path,
             view,
             idle: Mutex::default(),
+            copier: Mutex::default(),
             gate: RwLock::default(),
             access: Mutex::default(),
             damage: Mutex::default(),
@@ -152,6 +155,20 @@ impl Readers {
     /// Drops idle connections, after the file was opened anew.
     pub(super) fn forget(&self) {
         self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0.copier.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Runs `body` on the one connection that copies the log; after an error it is opened anew.
+    pub(super) fn maintain<T>(&self, body: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let _gate = self.0.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let mut copier = self.0.copier.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = match copier.take() {
+            Some(connection) => connection,
+            None => schema::open_copier(&self.0.path)?,
+        };
+        let done = body(&connection)?;
+        *copier = Some(connection);
+        Ok(done)
     }
 
     /// Runs `body` while nobody has the file open.

@@ -1,8 +1,9 @@
 //! The schema, its versions, and how connections are opened.
 //!
-//! `PRAGMA user_version` is the schema version. A migration is one entry of [`MIGRATIONS`]; it runs in a transaction
-//! on the writer's connection, after a copy of the file was kept beside it.
+//! `PRAGMA user_version` is the schema version. A migration is one entry of [`MIGRATIONS`]. All that are needed run on a
+//! copy, which takes the place of the old file when it is whole; the old file is kept beside it.
 
+use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
 
@@ -88,8 +89,11 @@ CREATE INDEX tombstone_entry ON tombstone(entry);
 CREATE INDEX due_entry ON due(entry);
 ";
 
-/// What brings schema N (counted from 1) to N + 1.
-const MIGRATIONS: &[&str] = &[];
+/// Brings a catalog from one schema to the next. Where a row gets other columns, its checksum is made anew too.
+type Migration = fn(&Connection) -> Result<(), Error>;
+
+/// What brings schema N (counted from 1) to N + 1, in this order.
+const MIGRATIONS: &[Migration] = &[];
 
 /// The file's name in the state folder.
 pub(super) const FILE: &str = "catalog.sqlite";
@@ -97,15 +101,26 @@ pub(super) const FILE: &str = "catalog.sqlite";
 /// 8 KiB pages: a tenth faster than 4 KiB for rows of this size; 16 KiB writes too much WAL per commit.
 pub(super) const PAGE_SIZE: u32 = 8192;
 
+/// How long a connection waits for another one's lock.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
+
+/// What the log keeps of its length when it is begun anew, in bytes: it does not stay as long as it ever was.
+const LOG_KEEPS: i64 = 4 << 20;
+
 /// Opens the writing connection of an existing catalog and brings it to [`VERSION`].
 pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     super::point("catalog.open")?;
     let mut connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let found = version(&connection)?;
+    if found != VERSION {
+        migrate(connection, path, found, MIGRATIONS)?;
+        connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    }
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Checkpoints are made between transactions, never inside somebody's commit.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-    migrate(&mut connection, path)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_KEEPS)?;
     Ok(connection)
 }
 
@@ -133,6 +148,13 @@ pub(super) fn open_reader(path: &Path, access: Access) -> Result<Connection, Err
         }
     };
     connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// Opens a connection that only copies the log.
+pub(super) fn open_copier(path: &Path) -> Result<Connection, Error> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
 }
 
@@ -174,34 +196,132 @@ fn version(connection: &Connection) -> Result<i64, Error> {
 
 fn open(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "cache_size", -2048)?;
     Ok(connection)
 }
 
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
-    let found = version(connection)?;
-    if found > VERSION {
-        return Err(Error::Newer { path: path.display().to_string(), found, known: VERSION });
+/// Migrates a copy and puts it in the place of the old file, which is kept as `catalog.sqlite.vN`. A crash or an error
+/// leaves the old file where it is.
+fn migrate(old: Connection, path: &Path, found: i64, migrations: &[Migration]) -> Result<(), Error> {
+    let newest = migrations.len() as i64 + 1;
+    if found > newest {
+        return Err(Error::Newer { path: path.display().to_string(), found, known: newest });
     }
-    if found == VERSION {
-        return Ok(());
+    let steps = usize::try_from(found - 1).ok().and_then(|known| migrations.get(known..));
+    let Some(steps) = steps else {
+        let what = "it has no schema: it is not a catalog".to_owned();
+        return Err(Error::Damaged { path: path.display().to_string(), what });
+    };
+    let io = |source| Error::Io { dir: path.display().to_string(), source };
+    let fresh = super::load::fresh(path).map_err(io)?;
+    old.execute("VACUUM INTO ?1", [fresh.display().to_string()])?;
+    // What is kept is to be whole without its log.
+    old.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    drop(old);
+    let mut copy = Connection::open(&fresh)?;
+    let transaction = copy.transaction()?;
+    for step in steps {
+        step(&transaction)?;
     }
-    if found < 1 {
-        return Err(Error::Damaged {
-            path: path.display().to_string(),
-            what: "it has no schema: it is not a catalog".to_owned(),
-        });
-    }
-    let copy = path.with_extension(format!("sqlite.v{found}"));
-    connection.execute("VACUUM INTO ?1", [copy.display().to_string()])?;
-    let transaction = connection.transaction()?;
-    for step in &MIGRATIONS[usize::try_from(found - 1).unwrap_or(0)..] {
-        transaction.execute_batch(step)?;
-    }
-    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.pragma_update(None, "user_version", newest)?;
     transaction.commit()?;
-    tracing::info!(from = found, to = VERSION, copy = %copy.display(), "the catalog was migrated; the old one is kept");
+    copy.close().map_err(|(_, error)| error)?;
+    File::open(&fresh).and_then(|file| file.sync_all()).map_err(io)?;
+    let kept = path.with_extension(format!("sqlite.v{found}"));
+    match fs::remove_file(&kept) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+        _ => {}
+    }
+    // By a link where there are links, so that the name never stands empty.
+    fs::hard_link(path, &kept).or_else(|_| fs::copy(path, &kept).map(|_| ())).map_err(io)?;
+    super::load::put_in_place(&fresh, path)?;
+    tracing::info!(from = found, to = newest, kept = %kept.display(), "the catalog was migrated; the old one is kept");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{START, settings, text};
+    use super::super::{Catalog, Now, row};
+    use super::*;
+    use crate::entry::{Document, Format, Key, Material};
+
+    /// To a schema in which entries have stars: with a table of its own, then with a first row of it.
+    const TO_STARS: &[Migration] = &[
+        |catalog| Ok(catalog.execute_batch("CREATE TABLE star(entry INTEGER PRIMARY KEY) WITHOUT ROWID")?),
+        |catalog| Ok(catalog.execute_batch("INSERT INTO star SELECT min(entry) FROM entry")?),
+    ];
+    const FAILS: &[Migration] = &[TO_STARS[0], |_| Err(Error::Refused("the second step fails".to_owned()))];
+
+    /// A catalog of three articles, one of them only in its log.
+    fn catalog(dir: &Path) -> std::path::PathBuf {
+        let now = Now { wall: row::timestamp(START), steady: Duration::ZERO };
+        let mut files = ["One", "Two"].map(|title| text(title, START - 9).seen(&format!("{title}.md"), 1)).into_iter();
+        let mut catalog = Catalog::load(dir, settings(), now, &mut files).expect("a catalog");
+        catalog.apply(now, vec![text("Three", START - 8).seen("Three.md", 3)]).expect("a commit");
+        // As a crash leaves it.
+        std::mem::forget(catalog);
+        dir.join(FILE)
+    }
+
+    fn entries(path: &Path) -> Vec<String> {
+        let readers = super::super::Readers::new(path.to_owned(), &settings());
+        let all = Document::Feed(Key::all(), Format::Rss);
+        let material = readers.read(|reader| reader.material(&all)).expect("readable");
+        let Some((_, Material::Feed(feed))) = material else { panic!("no feed") };
+        feed.entries.iter().map(|entry| format!("{} {}", entry.id.as_str(), entry.published)).collect()
+    }
+
+    fn version_of(path: &Path) -> i64 {
+        version(&open(path, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("a database")).expect("a version")
+    }
+
+    #[test]
+    fn an_older_catalog_is_migrated_on_a_copy_and_kept() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = catalog(dir.path());
+        let before = entries(&path);
+        assert_eq!(before.len(), 3);
+        // A copy that was left half by a crash.
+        fs::write(path.with_extension("sqlite.new"), "half").expect("written");
+        migrate(open(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("opened"), &path, 1, TO_STARS).expect("migrated");
+        assert_eq!(version_of(&path), 3);
+        let stars: i64 = open(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .and_then(|catalog| Ok(catalog.query_row("SELECT count(*) FROM star", [], |row| row.get(0))?))
+            .expect("both steps ran");
+        assert_eq!(stars, 1);
+        assert_eq!(entries(&path), before);
+        let kept = path.with_extension("sqlite.v1");
+        assert_eq!((version_of(&kept), entries(&kept)), (1, before));
+        assert!(!path.with_extension("sqlite.new").exists());
+        // And from the schema between, only what is missing runs.
+        let between = open(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("opened");
+        between.pragma_update(None, "user_version", 2).expect("set");
+        migrate(between, &path, 2, TO_STARS).expect_err("the star is there already");
+        assert_eq!(version_of(&path), 2, "the old file stays");
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_old_catalog() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = catalog(dir.path());
+        let before = entries(&path);
+        let old = open(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("opened");
+        migrate(old, &path, 1, FAILS).expect_err("the second step");
+        assert_eq!((version_of(&path), entries(&path)), (1, before));
+        Catalog::open(dir.path(), settings()).expect("it opens as before");
+    }
+
+    #[test]
+    fn other_schemas_are_told() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = catalog(dir.path());
+        let open = || open(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("opened");
+        assert!(matches!(migrate(open(), &path, 4, TO_STARS), Err(Error::Newer { found: 4, known: 3, .. })));
+        assert!(matches!(migrate(open(), &path, 0, TO_STARS), Err(Error::Damaged { .. })));
+        assert!(matches!(migrate(open(), &path, -7, TO_STARS), Err(Error::Damaged { .. })));
+        assert_eq!(VERSION, MIGRATIONS.len() as i64 + 1);
+    }
 }

@@ -800,3 +800,24 @@ fn feeds_are_found_by_their_last_name_without_a_look_at_all() {
         assert!(plan.contains("USING INDEX feed_name"), "{plan}");
     }
 }
+
+/// Found by a failing `statx`: a good catalog was taken for none, and a first one made over it.
+#[test]
+fn a_catalog_that_cannot_be_looked_at_is_not_taken_for_none() {
+    let dir = tempfile::tempdir().expect("a folder");
+    assert!(!Catalog::exists(dir.path()).expect("it can be told"));
+    assert!(!Catalog::exists(&dir.path().join("no/folder")).expect("it can be told"));
+    std::fs::write(dir.path().join("file"), "no folder").expect("written");
+    assert!(matches!(Catalog::exists(&dir.path().join("file")), Err(Error::Io { .. })));
+    assert!(matches!(Catalog::exists(&dir.path().join("x".repeat(300))), Err(Error::Io { .. })));
+}
+
+#[test]
+fn opening_anew_proves_that_something_can_be_written() {
+    let mut desk = Desk::new();
+    for _ in 0..3 {
+        let before = desk.catalog.log().expect("told").frames;
+        desk.catalog.reopen().expect("opened anew");
+        assert!(desk.catalog.log().expect("told").frames > before);
+    }
+}

@@ -274,7 +274,7 @@ impl Known {
     /// `None` where no catalog of this inbox knows the path, or none can be read: then the file speaks for itself.
     fn of(root: &Root, path: &str, bytes: &[u8], config: &Config) -> Option<Known> {
         let daemon = &config.setup.daemon;
-        if !Catalog::exists(&daemon.state) || daemon.inbox.canonicalize().ok()? != root.path() {
+        if !Catalog::exists(&daemon.state).ok()? || daemon.inbox.canonicalize().ok()? != root.path() {
             return None;
         }
         let look = || -> Result<Option<Known>, catalog::Error> {

@@ -69,7 +69,7 @@ pub struct Object<'a> {
 impl<'a> Object<'a> {
     /// A diagnostic of a file.
     pub fn new(path: &'a str, diagnostic: &'a Diagnostic) -> Object<'a> {
-        let Diagnostic { severity, code, line, column, message, help } = diagnostic;
+        let Diagnostic { severity, code, line, column, message, help, source: _ } = diagnostic;
         Object { severity: *severity, code: *code, path, line: *line, column: *column, message, help: help.as_deref() }
     }
 }

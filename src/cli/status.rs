@@ -78,14 +78,10 @@ struct Addresses {
 /// Where the daemon listens: what it wrote down itself, else what it was told.
 fn addresses(config: &Config) -> Addresses {
     let server = &config.setup.server;
-    let read = |text: &String| match text.strip_prefix("unix:") {
-        Some(path) => Address::Unix(path.into()),
-        None => Address::Tcp(text.clone()),
-    };
     match Lock::holder(&config.setup.daemon.state) {
         Some(holder) if holder.http.is_some() => Addresses {
-            http: holder.http.as_ref().map_or_else(|| server.listen.clone(), read),
-            admin: holder.admin.as_ref().map(read),
+            http: holder.http.as_ref().map_or_else(|| server.listen.clone(), |text| Address::of_bound(text)),
+            admin: holder.admin.as_deref().map(Address::of_bound),
         },
         _ => Addresses { http: server.listen.clone(), admin: server.admin.clone() },
     }

@@ -15,7 +15,6 @@ use super::read::{Job, is_missing};
 use super::scanner::{Report, Request, Say};
 use super::start::{self, Opened};
 use super::watch::Hint;
-use super::writer::Beat;
 use super::{Failure, Ready, Reload, Setup, Shared, mirror, systemd};
 use crate::catalog::{self, Change, Cure};
 use crate::failpoint;
@@ -23,6 +22,10 @@ use crate::rendition::Renditions;
 
 /// How often the inbox's root is looked at, and all else that has no event.
 const SECOND: Duration = Duration::from_secs(1);
+/// How often what only people look at is looked up.
+const MINUTE: Duration = Duration::from_secs(60);
+/// The same while changes come.
+const RECOUNT: Duration = Duration::from_secs(5);
 /// A polled inbox costs at most this part of the time.
 const POLL_SHARE: u32 = 50;
 /// How often a polled inbox is scanned, at least and at most.
@@ -55,6 +58,8 @@ pub(super) enum Message {
         withdrawn: u64,
         /// Why missing files are not taken for deleted ones.
         absent: Option<String>,
+        /// Whether the catalog could not take some files yet.
+        owes: bool,
     },
     /// By the writer: it failed.
     Failed(String),
@@ -81,7 +86,6 @@ pub(super) struct Loop {
     pub(super) messages: Receiver<Message>,
     pub(super) scanner: Sender<Request>,
     pub(super) wellbeing: Wellbeing,
-    pub(super) beat: Arc<Beat>,
     pub(super) setup: Setup,
     pub(super) reload: Reload,
     /// Told once a state can be shown.
@@ -102,8 +106,13 @@ pub(super) struct Loop {
 #[derive(Debug, Default)]
 pub(super) struct Clockwork {
     second: Duration,
+    /// When what only people look at was looked up, and whether nothing has changed since.
+    minute: Option<Duration>,
+    counted: bool,
     scan: Option<Duration>,
     watchdog: Option<Duration>,
+    /// The loop that makes no rounds.
+    hanging: Option<&'static str>,
     polled: Option<String>,
     /// The inbox is away, or not adopted yet.
     gone: bool,
@@ -187,9 +196,12 @@ impl Loop {
                 }
                 paths.into_iter().for_each(|(path, end)| self.feed(Event::Done(path, end)));
             }
-            Message::Committed { reread, added, withdrawn, absent } => {
+            Message::Committed { reread, added, withdrawn, absent, owes } => {
+                self.clockwork.counted = false;
                 self.clockwork.articles = (self.clockwork.articles + added).saturating_sub(withdrawn);
-                self.wellbeing.heals(Ailment::Catalog);
+                if !owes {
+                    self.wellbeing.heals(Ailment::Catalog);
+                }
                 match absent {
                     Some(why) => self.wellbeing.ails(Ailment::Missing, why),
                     None => self.wellbeing.heals(Ailment::Missing),
@@ -224,9 +236,13 @@ impl Loop {
     fn mended(&mut self, cure: &Cure) {
         match cure {
             Cure::Sound => tracing::info!("the catalog is sound"),
-            Cure::Mended { indexes, rows } => tracing::warn!(indexes, rows, "the catalog was mended in its place"),
+            Cure::Mended { indexes, rows } => {
+                tracing::warn!(indexes, rows, "the catalog was mended in its place");
+                self.wellbeing.event("the catalog was mended in its place");
+            }
             Cure::Rebuilt(aside) => {
                 tracing::warn!(aside = %aside.display(), "the catalog was made anew; the damaged file is kept");
+                self.wellbeing.event("the catalog was made anew; the damaged file is kept");
                 if let Some(Ok(counts)) = self.shared.readers.get().map(|readers| readers.read(|r| r.counts())) {
                     self.clockwork.articles = counts.articles;
                 }
@@ -251,7 +267,9 @@ impl Loop {
         self.renditions = Some(renditions);
         self.wellbeing.success(self.shared.clock.now().wall);
         self.clockwork.articles = counts.articles;
-        self.wellbeing.ready(format!("{} articles", counts.articles));
+        self.wellbeing.ready(articles(counts.articles));
+        let feeds = if counts.feeds == 1 { "1 feed".to_owned() } else { format!("{} feeds", counts.feeds) };
+        self.wellbeing.event(&format!("ready: {} in {feeds}", articles(counts.articles)));
         if let Some(ready) = self.ready.take() {
             let inbox = self.shared.inbox.path();
             tracing::info!("{}", start::welcome(&self.http, self.admin.as_deref(), inbox, &counts));
@@ -313,6 +331,7 @@ impl Loop {
                 if self.clockwork.overflow.is_none_or(|last| now >= last + OVERFLOWS_APART) {
                     self.clockwork.overflow = Some(now);
                     tracing::warn!("the system dropped events of the inbox: it is scanned");
+                    self.wellbeing.event("the system dropped events of the inbox: it is scanned");
                 }
                 self.wellbeing.state().metrics.overflowed();
                 self.feed(Event::Overflow);
@@ -374,6 +393,13 @@ impl Loop {
 
     fn every_second(&mut self, now: Duration) -> Result<(), Failure> {
         self.check_root()?;
+        let pause = if self.clockwork.counted { MINUTE } else { RECOUNT };
+        if self.clockwork.minute.is_none_or(|last| now >= last + pause) {
+            self.clockwork.minute = Some(now);
+            self.every_minute();
+        }
+        let wall = self.shared.clock.now().wall;
+        self.wellbeing.state().metrics.sample(wall, self.clockwork.articles);
         if self.clockwork.scan.is_some_and(|at| at <= now) && !self.clockwork.gone {
             self.clockwork.scan = None;
             self.feed(Event::Wanted(Cause::Timer));
@@ -384,7 +410,7 @@ impl Loop {
             self.wellbeing.excluded(excluded);
         }
         if self.renditions.is_some() {
-            self.wellbeing.summarise(format!("{} articles", self.clockwork.articles));
+            self.wellbeing.summarise(articles(self.clockwork.articles));
         } else {
             let text = format!("reading the inbox: {} files", self.clockwork.loaded);
             self.wellbeing.progress(&text);
@@ -398,14 +424,43 @@ impl Loop {
         Ok(())
     }
 
-    /// Fed only when the writer, too, has made a round: a daemon that hangs is started anew.
+    /// What the operator's page shows of the disk and of the files with problems.
+    fn every_minute(&mut self) {
+        let Some(Ok(counts)) = self.shared.readers.get().map(|readers| readers.read(|reader| reader.counts())) else {
+            // Before the first catalog, or while it cannot be read: the next second.
+            self.clockwork.minute = None;
+            return;
+        };
+        self.clockwork.counted = true;
+        self.wellbeing.state().metrics.set_counts(counts.articles, counts.feeds, counts.problems);
+        let state = &self.setup.daemon.state;
+        let free = rustix::fs::statvfs(state).map_or(0, |found| found.f_bavail.saturating_mul(found.f_frsize));
+        self.wellbeing.disk(catalog::Catalog::bytes_on_disk(state), free);
+    }
+
+    /// Fed only when all others, too, have made a round: a daemon that hangs is started anew.
     fn feed_watchdog(&mut self, now: Duration) {
         let Some(pace) = systemd::watchdog_pace() else { return };
         let due = self.clockwork.watchdog.is_none_or(|last| now >= last + pace / 2);
-        if due && (self.renditions.is_none() || self.beat.age(&self.shared.clock) < pace) {
-            self.clockwork.watchdog = Some(now);
-            systemd::alive();
+        if !due {
+            return;
         }
+        // A first catalog takes its time; the service manager is told of each step of it.
+        let hangs = self.renditions.as_ref().and_then(|_| self.shared.pulse.missing(pace, &self.shared.clock));
+        match hangs {
+            None => {
+                self.clockwork.watchdog = Some(now);
+                systemd::alive();
+            }
+            Some(name) if self.clockwork.hanging != Some(name) => {
+                tracing::error!(
+                    "the {name} has made no round for {} s; unless it does, the service manager will start feedmill anew",
+                    pace.as_secs()
+                );
+            }
+            Some(_) => {}
+        }
+        self.clockwork.hanging = hangs;
     }
 
     /// Whether the inbox is still there and the same. While it is away nothing is missed.
@@ -467,11 +522,13 @@ impl Loop {
             Ok(setup) => {
                 self.apply(setup);
                 tracing::info!("the config was read again");
+                self.wellbeing.event("the config was read again");
                 self.wellbeing.reload(true);
                 self.wellbeing.state().metrics.reloaded(true);
             }
             Err(mistakes) => {
                 tracing::error!("the config is not valid, the old one stays in use:\n{mistakes}");
+                self.wellbeing.event("the config is not valid: the old one stays in use");
                 self.wellbeing.reload(false);
                 self.wellbeing.state().metrics.reloaded(false);
             }
@@ -533,4 +590,9 @@ impl Loop {
         self.setup = new;
         self.feed(Event::Wanted(Cause::Reload));
     }
+}
+
+/// How many there are, for people.
+fn articles(count: u64) -> String {
+    if count == 1 { "1 article".to_owned() } else { format!("{count} articles") }
 }

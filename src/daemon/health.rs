@@ -34,12 +34,14 @@ pub(super) struct Wellbeing {
     ailments: BTreeMap<Ailment, String>,
     /// For `systemctl status`, while all is well.
     summary: String,
+    /// Whether the config on disk is the one in use.
+    reload_ok: bool,
 }
 
 impl Wellbeing {
     /// All is well.
     pub(super) fn new(state: Arc<State>) -> Wellbeing {
-        let wellbeing = Wellbeing { state, ailments: BTreeMap::new(), summary: String::new() };
+        let wellbeing = Wellbeing { state, ailments: BTreeMap::new(), summary: String::new(), reload_ok: true };
         wellbeing.edit(|health| health.reload_ok = true);
         wellbeing
     }
@@ -54,6 +56,7 @@ impl Wellbeing {
             tracing::debug!("{why}");
         } else {
             tracing::warn!("{why}");
+            self.event(&why);
         }
         self.ailments.insert(ailment, why);
         self.show();
@@ -62,7 +65,9 @@ impl Wellbeing {
     /// It is well again.
     pub(super) fn heals(&mut self, ailment: Ailment) {
         if let Some(why) = self.ailments.remove(&ailment) {
-            tracing::info!("well again, it was: {why}");
+            let words = format!("well again, it was: {why}");
+            tracing::info!("{words}");
+            self.event(&words);
             self.show();
         }
     }
@@ -95,6 +100,16 @@ impl Wellbeing {
         self.edit(|health| health.last_success = health.last_success.max(Some(at)));
     }
 
+    /// Something that the operator's page tells of.
+    pub(super) fn event(&self, words: &str) {
+        self.state.metrics.history().event(chrono::Utc::now(), words);
+    }
+
+    /// What the catalog takes of its disk, and what is left there.
+    pub(super) fn disk(&self, catalog_bytes: u64, disk_free: u64) {
+        self.edit(|health| (health.catalog_bytes, health.disk_free) = (catalog_bytes, disk_free));
+    }
+
     /// How many files are excluded by name.
     pub(super) fn excluded(&self, count: u64) {
         self.edit(|health| health.excluded = count);
@@ -102,12 +117,9 @@ impl Wellbeing {
 
     /// Whether the last reload was taken.
     pub(super) fn reload(&mut self, ok: bool) {
+        self.reload_ok = ok;
         self.edit(|health| health.reload_ok = ok);
-        if ok {
-            systemd::ready(&self.status_line());
-        } else {
-            systemd::ready("the config is not valid: the old one stays in use");
-        }
+        systemd::ready(&self.status_line());
     }
 
     /// The state that the server answers from.
@@ -116,11 +128,15 @@ impl Wellbeing {
     }
 
     fn status_line(&self) -> String {
-        if self.ailments.is_empty() {
-            return self.summary.clone();
+        let mut line = self.summary.clone();
+        if !self.ailments.is_empty() {
+            let why: Vec<&str> = self.ailments.values().map(String::as_str).collect();
+            line = format!("degraded: {}", why.join("; "));
         }
-        let why: Vec<&str> = self.ailments.values().map(String::as_str).collect();
-        format!("degraded: {}", why.join("; "))
+        if !self.reload_ok {
+            line.push_str("; the config is not valid, the old one stays in use");
+        }
+        line
     }
 
     fn show(&self) {

@@ -108,6 +108,11 @@ impl Queue {
         self.bytes -= item.bytes();
         Some(item)
     }
+
+    fn take_all(&mut self) -> Vec<Item> {
+        self.bytes = 0;
+        std::mem::take(&mut self.items).into()
+    }
 }
 
 impl Inner {
@@ -132,16 +137,24 @@ impl Lanes {
         }
         let open = !inner.closed;
         if open {
-            inner.queue(lane).push(item);
-            self.filled.notify_one();
+            self.put(inner, lane, item);
         }
         open
     }
 
     /// Puts a change in without ever waiting; for what holds no bytes.
     pub(super) fn push_at_once(&self, lane: Lane, item: Item) {
-        self.lock().queue(lane).push(item);
-        self.filled.notify_one();
+        self.put(self.lock(), lane, item);
+    }
+
+    /// The writer waits only while nothing is there: a wake-up, which is a system call, is for the first item.
+    fn put(&self, mut inner: MutexGuard<'_, Inner>, lane: Lane, item: Item) {
+        let first = inner.is_empty();
+        inner.queue(lane).push(item);
+        drop(inner);
+        if first {
+            self.filled.notify_one();
+        }
     }
 
     /// Has the catalog told which folder the inbox is now, before it is told anything else.
@@ -185,16 +198,19 @@ impl Lanes {
         if items.is_empty() { Work::Nothing } else { Work::Changes(lane, items) }
     }
 
-    /// Takes the next change for the first catalog; waits for it. `None` once all were taken.
+    /// Takes all changes that are there for the first catalog; waits for the first one. `None` once all were taken.
     ///
     /// Never returns once the lanes are closed: a first catalog that was cut short must not be put in place.
-    pub(super) fn take_for_load(&self) -> Option<Item> {
+    pub(super) fn take_for_load(&self) -> Option<Vec<Item>> {
         let mut inner = self.lock();
         loop {
             if !inner.closed {
-                if let Some(item) = inner.bulk.pop().or_else(|| inner.fresh.pop()) {
+                let mut items = inner.bulk.take_all();
+                items.extend(inner.fresh.take_all());
+                if !items.is_empty() {
+                    drop(inner);
                     self.drained.notify_all();
-                    return Some(item);
+                    return Some(items);
                 }
                 if inner.loaded {
                     return None;
@@ -213,11 +229,6 @@ impl Lanes {
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.lock().is_empty()
-    }
-
-    /// Whether changes of events wait.
-    pub(super) fn has_fresh(&self) -> bool {
-        !self.lock().fresh.items.is_empty()
     }
 
     /// Waits, but not once the lanes are closed; true where they are.

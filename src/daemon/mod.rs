@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::{catalog, feed, rendition, server};
 
 mod clock;
+mod copier;
 mod events;
 mod folder;
 mod health;
@@ -18,6 +19,7 @@ mod mirror;
 mod originals;
 mod plan;
 mod publish;
+mod pulse;
 mod read;
 mod scan;
 mod scanner;
@@ -67,7 +69,9 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Names {
     include: globset::GlobSet,
-    exclude: Vec<(String, globset::GlobMatcher)>,
+    exclude: globset::GlobSet,
+    /// The patterns of `exclude`, in their order.
+    excluding: Vec<String>,
 }
 
 /// What a name is.
@@ -90,15 +94,14 @@ impl Names {
     pub fn new(include: &[String], exclude: &[String]) -> Result<Names, globset::Error> {
         let glob =
             |pattern: &str| globset::GlobBuilder::new(pattern).case_insensitive(true).literal_separator(true).build();
-        let mut includes = globset::GlobSetBuilder::new();
-        for pattern in include {
-            includes.add(glob(pattern)?);
-        }
-        let exclude = exclude
-            .iter()
-            .map(|pattern| Ok((pattern.clone(), glob(pattern)?.compile_matcher())))
-            .collect::<Result<_, globset::Error>>()?;
-        Ok(Names { include: includes.build()?, exclude })
+        let set = |patterns: &[String]| {
+            let mut set = globset::GlobSetBuilder::new();
+            for pattern in patterns {
+                set.add(glob(pattern)?);
+            }
+            set.build()
+        };
+        Ok(Names { include: set(include)?, exclude: set(exclude)?, excluding: exclude.to_vec() })
     }
 
     /// What a file is, by its path relative to the inbox; an excluded folder excludes what is below it.
@@ -125,7 +128,11 @@ impl Names {
 
     /// The pattern that excludes a folder or a file itself, its parents not looked at.
     pub fn excluded(&self, path: &str) -> Option<&str> {
-        self.exclude.iter().find(|(_, glob)| glob.is_match(path)).map(|(pattern, _)| pattern.as_str())
+        if !self.exclude.is_match(path) {
+            return None;
+        }
+        let first = self.exclude.matches(path).into_iter().min()?;
+        self.excluding.get(first).map(String::as_str)
     }
 }
 
@@ -208,6 +215,7 @@ struct Shared {
     reading: RwLock<Arc<read::Reading>>,
     poll: RwLock<Poll>,
     clock: Arc<clock::Clock>,
+    pulse: Arc<pulse::Pulse>,
     lanes: Arc<lanes::Lanes>,
     jobs: read::Jobs,
     excluded: Mutex<scan::Excluded>,
@@ -225,6 +233,7 @@ impl Shared {
             reading: RwLock::new(Arc::new(reading_of(setup))),
             poll: RwLock::new(setup.daemon.poll),
             clock: Arc::new(clock),
+            pulse: Arc::default(),
             lanes: Arc::default(),
             jobs: read::Jobs::default(),
             excluded: Mutex::default(),

@@ -48,7 +48,7 @@ impl<S: Deref<Target = Shared>> Originals for Inbox<S> {
         let (mut paths, mut folders) = (Vec::new(), vec![String::new()]);
         while let Some(folder) = folders.pop() {
             // A folder that cannot be read now is left to the scan that follows.
-            if let Ok(listing) = scan::list(&root, &folder, &reading.names) {
+            if let Ok(listing) = scan::list(&root, &folder, &reading.names, || ()) {
                 paths.extend(listing.files.into_iter().map(|(name, _)| super::inbox::join(&folder, &name)));
                 folders.extend(listing.folders);
             }

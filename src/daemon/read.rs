@@ -55,47 +55,60 @@ pub(super) enum Outcome {
 ///
 /// Where that cannot be told just now.
 pub(super) fn is_missing(root: &Root, path: &str, names: &Names) -> io::Result<bool> {
+    Ok(stands_at(root, path, names)?.is_none())
+}
+
+/// What stands at a path; `None` where nothing does that the catalog is to hold.
+fn stands_at(root: &Root, path: &str, names: &Names) -> io::Result<Option<Standing>> {
     match root.look(path) {
-        Ok(Look::Folder | Look::FolderLink) => Ok(true),
+        Ok(Look::Folder | Look::FolderLink) => Ok(None),
         // What the patterns exclude since it was accepted is no article any more.
-        Ok(_) => Ok(names.of_file(path) != Named::Article),
+        Ok(look) => Ok((names.of_file(path) == Named::Article).then_some(Standing::Named(look))),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            let bad_name = bytes_of_bad_name(path).and_then(|name| root.look(name).ok());
-            Ok(!matches!(bad_name, Some(Look::File(_) | Look::Link(_) | Look::Special(_))))
+            match bytes_of_bad_name(path).map(|name| root.look(name)) {
+                Some(Ok(Look::File(seen) | Look::Link(seen) | Look::Special(seen))) => {
+                    Ok(Some(Standing::Misnamed(seen)))
+                }
+                _ => Ok(None),
+            }
         }
         Err(error) => Err(error),
     }
 }
 
+/// What was found under a path.
+enum Standing {
+    /// Under that very name.
+    Named(Look),
+    /// A name that is not UTF-8, of which the path is a spelling.
+    Misnamed(Fingerprint),
+}
+
 /// Reads what stands at a path.
 pub(super) fn read(root: &Root, path: &str, reading: &Reading) -> Outcome {
-    match is_missing(root, path, &reading.names) {
-        Ok(true) => return Outcome::Change(Change::Missing { path: path.to_owned() }),
-        Ok(false) => {}
+    let standing = match stands_at(root, path, &reading.names) {
+        Ok(Some(standing)) => standing,
+        Ok(None) => return Outcome::Change(Change::Missing { path: path.to_owned() }),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             let problem = Diagnostic::new(Code::Unreadable, "its folder may not be entered");
             return unreadable(path, None, problem.help("give the daemon's user the right to enter the folder"));
         }
         Err(error) => return Outcome::Later(error),
-    }
-    match root.look(path) {
-        Ok(Look::File(seen)) => read_file(root, path, seen, reading),
-        Ok(Look::Link(seen)) => {
+    };
+    match standing {
+        Standing::Named(Look::File(seen)) => read_file(root, path, seen, reading),
+        Standing::Named(Look::Link(seen)) => {
             unreadable(path, Some(seen), Diagnostic::new(Code::NotRegular, "the link leads nowhere inside the inbox"))
         }
-        Ok(Look::Special(seen)) => {
+        Standing::Named(Look::Special(seen)) => {
             let problem = Diagnostic::new(Code::NotRegular, "this is no file but a pipe, a socket or a device");
             unreadable(path, Some(seen), problem)
         }
-        Ok(Look::Folder | Look::FolderLink) => Outcome::Changing,
-        Err(_) => match bytes_of_bad_name(path).map(|name| root.look(name)) {
-            Some(Ok(Look::File(seen) | Look::Link(seen) | Look::Special(seen))) => {
-                let problem = Diagnostic::new(Code::NameNotUtf8, "the file's name is not valid UTF-8");
-                unreadable(path, Some(seen), problem.help("rename the file"))
-            }
-            // It vanished between the two looks.
-            _ => Outcome::Changing,
-        },
+        Standing::Named(Look::Folder | Look::FolderLink) => Outcome::Changing,
+        Standing::Misnamed(seen) => {
+            let problem = Diagnostic::new(Code::NameNotUtf8, "the file's name is not valid UTF-8");
+            unreadable(path, Some(seen), problem.help("rename the file"))
+        }
     }
 }
 
@@ -192,6 +205,9 @@ struct Inner {
     fresh: VecDeque<Job>,
     bulk: VecDeque<Job>,
     closed: bool,
+    /// Workers that wait for a job, and scans that wait for room: a wake-up is a system call, made only for them.
+    idle: usize,
+    blocked: usize,
 }
 
 /// How many files are read before the inbox is opened anew: it may have been swapped.
@@ -207,14 +223,45 @@ impl Jobs {
             Lane::Fresh => inner.fresh.push_back(job),
             Lane::Bulk => inner.bulk.push_back(job),
         }
+        let wanted = inner.idle > 0;
         drop(inner);
-        self.filled.notify_one();
+        if wanted {
+            self.filled.notify_one();
+        }
     }
 
     /// Waits until there is room for what a scan finds.
     pub(super) fn wait_for_room(&self) {
-        let full = |inner: &mut Inner| inner.bulk.len() >= ROOM && !inner.closed;
-        let _room = self.drained.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.lock();
+        if inner.bulk.len() < ROOM {
+            return;
+        }
+        inner.blocked += 1;
+        let full = |inner: &mut Inner| inner.bulk.len() > ROOM / 2 && !inner.closed;
+        let mut inner = self.drained.wait_while(inner, full).unwrap_or_else(PoisonError::into_inner);
+        inner.blocked -= 1;
+    }
+
+    /// The next job; waits for it, after `idle`. `None` once they are closed.
+    fn pop(&self, idle: impl FnOnce()) -> Option<Job> {
+        let mut inner = self.lock();
+        if !inner.closed && inner.fresh.is_empty() && inner.bulk.is_empty() {
+            idle();
+            inner.idle += 1;
+            let none = |inner: &mut Inner| !inner.closed && inner.fresh.is_empty() && inner.bulk.is_empty();
+            inner = self.filled.wait_while(inner, none).unwrap_or_else(PoisonError::into_inner);
+            inner.idle -= 1;
+        }
+        if inner.closed {
+            return None;
+        }
+        let job = inner.fresh.pop_front().or_else(|| inner.bulk.pop_front());
+        let room = inner.blocked > 0 && inner.bulk.len() <= ROOM / 2;
+        drop(inner);
+        if room {
+            self.drained.notify_all();
+        }
+        job
     }
 
     /// Ends all workers after the job they are at.
@@ -222,10 +269,6 @@ impl Jobs {
         self.lock().closed = true;
         self.filled.notify_all();
         self.drained.notify_all();
-    }
-
-    fn try_pop(inner: &mut Inner) -> Option<Job> {
-        inner.fresh.pop_front().or_else(|| inner.bulk.pop_front())
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -237,21 +280,7 @@ impl Jobs {
 pub(super) fn work(shared: &Shared, tell: impl Fn(String, End)) {
     // Held for a while, so that a burst opens the inbox rarely and an idle daemon does not pin its mount.
     let mut root: Option<(Root, u32)> = None;
-    loop {
-        let mut inner = shared.jobs.lock();
-        let job = loop {
-            if inner.closed {
-                return;
-            }
-            if let Some(job) = Jobs::try_pop(&mut inner) {
-                break job;
-            }
-            root = None;
-            inner = shared.jobs.filled.wait(inner).unwrap_or_else(PoisonError::into_inner);
-        };
-        drop(inner);
-        shared.jobs.drained.notify_one();
-
+    while let Some(job) = shared.jobs.pop(|| root = None) {
         let opened = match root.take() {
             Some((open, times)) if times < REOPEN && shared.is_inbox(&open) => Ok((open, times + 1)),
             _ => shared.open_inbox().map(|open| (open, 0)),

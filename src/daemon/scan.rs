@@ -10,8 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{Dir, FileType};
 
-use super::Names;
 use super::inbox::{Look, Root, folder_of, is_below, join, name_text};
+use super::{Names, Poll};
 use crate::catalog::{self, Fingerprint, KnownFile, Readers};
 use crate::failpoint;
 
@@ -35,17 +35,18 @@ pub(super) struct Difference {
     pub(super) lost: Vec<String>,
 }
 
-/// Lists a folder.
+/// Lists a folder; `step` is called with each name, because a folder on a slow disk takes its time.
 ///
 /// # Errors
 ///
 /// Where it is missing or cannot be read; nothing in it is then known to be missing.
-pub(super) fn list(root: &Root, folder: &str, names: &Names) -> io::Result<Listing> {
+pub(super) fn list(root: &Root, folder: &str, names: &Names, step: impl Fn()) -> io::Result<Listing> {
     failpoint::io("scan.list")?;
     let fd = root.open_folder(folder)?;
     let mut listing = Listing::default();
     let mut entries = Dir::read_from(&fd)?;
     while let Some(entry) = entries.read() {
+        step();
         let entry = entry?;
         let name = OsStr::from_bytes(entry.file_name().to_bytes());
         if name == "." || name == ".." {
@@ -198,17 +199,38 @@ impl Excluded {
     }
 }
 
-/// Whether a file system tells nobody of changes made elsewhere; its name, for the log.
-pub(super) fn without_events(magic: u64) -> Option<&'static str> {
-    match magic as u32 {
-        0x6969 => Some("NFS"),
-        0x517B | 0xFF53_4D42 | 0xFE53_4D42 => Some("SMB"),
-        0x6573_5546 => Some("FUSE"),
-        0x0102_1997 => Some("9P"),
-        0x00C3_6400 => Some("Ceph"),
-        0x5346_414F => Some("AFS"),
-        0x786F_4256 => Some("VirtualBox shared folders"),
-        _ => None,
+/// File systems on which others make changes that the kernel here never hears of, by the magic number of `statfs`.
+const WITHOUT_EVENTS: [(u32, &str); 16] = [
+    (0x0000_6969, "NFS"),
+    (0x0000_517B, "SMB"),
+    (0xFF53_4D42, "SMB"),
+    (0xFE53_4D42, "SMB"),
+    // sshfs, rclone, s3fs, GlusterFS, and virtiofs of virtual machines.
+    (0x6573_5546, "FUSE"),
+    (0x0102_1997, "9P"),
+    (0x00C3_6400, "Ceph"),
+    (0x5346_414F, "AFS"),
+    (0x6B41_4653, "AFS"),
+    (0x7375_7245, "Coda"),
+    (0x0BD0_0BD0, "Lustre"),
+    (0x4750_4653, "GPFS"),
+    (0x2003_0528, "OrangeFS"),
+    (0x0116_1970, "GFS2"),
+    (0x7461_636F, "OCFS2"),
+    (0x786F_4256, "VirtualBox shared folders"),
+];
+
+/// Why the whole inbox is polled, in words; `None` where it is watched. `magic` is that of its file system.
+pub(super) fn polled(poll: Poll, magic: Option<u64>) -> Option<String> {
+    match poll {
+        Poll::On => Some("as configured".to_owned()),
+        Poll::Off => None,
+        Poll::Auto => {
+            // Its type differs between architectures, and where it is signed its upper half is all ones.
+            let (_, name) =
+                WITHOUT_EVENTS.iter().find(|(known, _)| magic.is_some_and(|magic| magic as u32 == *known))?;
+            Some(format!("{name} has no events"))
+        }
     }
 }
 

@@ -9,17 +9,19 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
+use super::Shared;
 use super::inbox::{Look, Root, is_below};
 use super::plan::{Age, Cause, Event};
 use super::scan::{self, Listing};
 use super::watch::{Hint, Trouble, Watch};
-use super::{Poll, Shared};
 use crate::catalog::{self, Fingerprint};
 
 /// A file whose times are younger than this may still be written.
 const YOUNG: i64 = 2_000_000_000;
 /// How often folders are listed that could not be watched.
 const POLL_UNWATCHED: Duration = Duration::from_secs(5);
+/// How often it says that it is alive.
+const ROUND: Duration = Duration::from_secs(1);
 /// Found files that a scan keeps back at most, so that what is gone is told before what is new.
 const KEEP_BACK: usize = 50_000;
 /// Found files that are told at once.
@@ -59,6 +61,8 @@ pub(super) struct Scanner<Tell, Watched> {
     watched: Watched,
     watch: Option<Watch>,
     polled: Option<String>,
+    /// It is polled because no watch could be had, which is tried again.
+    refused: bool,
     /// Folders that could not be watched.
     unwatched: BTreeSet<String>,
     /// Folders that could not be read when they were last looked at, and those of them that were told.
@@ -105,6 +109,7 @@ where
             watched,
             watch: None,
             polled: None,
+            refused: false,
             unwatched: BTreeSet::new(),
             closed: BTreeSet::new(),
             closed_told: BTreeSet::new(),
@@ -116,7 +121,9 @@ where
     pub(super) fn run(mut self) {
         let mut next_poll = Instant::now() + POLL_UNWATCHED;
         loop {
-            let ended = match self.requests.recv_timeout(next_poll.saturating_duration_since(Instant::now())) {
+            self.shared.pulse.scan.now(&self.shared.clock);
+            let wait = next_poll.saturating_duration_since(Instant::now()).min(ROUND);
+            let ended = match self.requests.recv_timeout(wait) {
                 Ok(request) => matches!(self.answer(request), Err(Stop::Asked)),
                 Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => true,
@@ -171,7 +178,7 @@ where
 
     fn scan(&mut self, cause: Cause, report: &mut Report) -> Result<(), Stop> {
         let root = self.open()?;
-        if matches!(cause, Cause::Start | Cause::Root | Cause::Reload) {
+        if self.refused || matches!(cause, Cause::Start | Cause::Root | Cause::Reload) {
             self.choose(&root);
         }
         self.unwatched.clear();
@@ -229,7 +236,9 @@ where
         self.watch(folder);
         let known = scan::known_in(self.shared.readers.get(), folder)?;
         let now = self.shared.clock.file_time();
-        let mut listing = match scan::list(root, folder, &self.shared.reading().names) {
+        let mut listing = match scan::list(root, folder, &self.shared.reading().names, || {
+            self.shared.pulse.scan.now(&self.shared.clock)
+        }) {
             Ok(listing) => listing,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(None);
@@ -277,6 +286,7 @@ where
         let mut found = std::mem::take(found).into_iter().peekable();
         while found.peek().is_some() {
             self.shared.jobs.wait_for_room();
+            self.shared.pulse.scan.now(&self.shared.clock);
             (self.tell)(Say::Events(found.by_ref().take(TELL).collect()));
         }
     }
@@ -301,13 +311,9 @@ where
     /// Decides whether the inbox is watched, and begins with new watches: the old ones may be of another folder.
     fn choose(&mut self, root: &Root) {
         self.watch = None;
+        self.refused = false;
         self.limit_told = false;
-        let magic = root.file_system().ok();
-        self.polled = match self.shared.poll() {
-            Poll::On => Some("as configured".to_owned()),
-            Poll::Off => None,
-            Poll::Auto => magic.and_then(scan::without_events).map(|name| format!("{name} has no events")),
-        };
+        self.polled = scan::polled(self.shared.poll(), root.file_system().ok());
         if self.polled.is_some() {
             return;
         }
@@ -319,6 +325,7 @@ where
             Err(Trouble::Gone) => {}
             Err(Trouble::Other(error)) => self.polled = Some(format!("it cannot be watched: {error}")),
         }
+        self.refused = self.polled.is_some();
     }
 
     fn watch(&mut self, folder: &str) {

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::clock::Clock;
+use super::copier::Copier;
 use super::events::{Clockwork, Loop, Message};
 use super::folder::Folder;
 use super::health::{Ailment, Wellbeing};
@@ -23,12 +24,12 @@ use super::mirror::Unstarted;
 use super::originals::Inbox;
 use super::plan::{End, Lane, State as Plan};
 use super::scanner::{Request, Scanner};
-use super::writer::{Beat, Said, Writer, chain};
-use super::{Failure, Ready, Reload, Setup, Shared, read, systemd};
-use crate::catalog::{self, Catalog, Change, Counts, Holder, Lock, Readers};
+use super::writer::{Owed, Said, Writer, chain};
+use super::{Failure, Ready, Reload, Setup, Shared, pulse, read, systemd};
+use crate::catalog::{self, Catalog, Change, Counts, Holder, Lock, Log, Readers};
 use crate::failpoint;
 use crate::feed::Renderer;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Moved};
 use crate::rendition::Renditions;
 use crate::server::{Bound, Health, State};
 
@@ -88,7 +89,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
     }
 
     let serving = setup.server.clone();
-    let beat = Arc::new(Beat::default());
+    pulse::probe(&shared, &http, admin.as_deref());
     let cold = matches!(catalog, Found::Nothing);
     if !cold {
         // What comes first: nothing that an earlier process missed is withdrawn before this one has looked.
@@ -102,7 +103,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
     let threads = Threads {
         writer: {
             let opened = opened.as_ref().map(|opened| Arc::clone(&opened.renditions));
-            start_writer(catalog, opened, &setup, &shared, &metrics, &beat, tell.clone())
+            start_writer(catalog, opened, &setup, &shared, &metrics, tell.clone())
         },
         others: start_readers(&shared, &tell),
         shared: Arc::clone(&shared),
@@ -126,7 +127,6 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         messages,
         scanner,
         wellbeing,
-        beat,
         setup,
         reload,
         ready: Some(ready),
@@ -191,7 +191,7 @@ enum Found {
 /// Opens the catalog and sees that it belongs to the inbox.
 fn open_catalog(setup: &Setup, shared: &Shared, inbox_error: Option<&std::io::Error>) -> Result<Found, Failure> {
     let state = &setup.daemon.state;
-    if !Catalog::exists(state) {
+    if !Catalog::exists(state)? {
         return inbox_error.map_or(Ok(Found::Nothing), |error| Err(no_inbox(shared, error)));
     }
     let opened = Catalog::open(state, setup.catalog.clone()).map_err(Failure::from).and_then(|mut catalog| {
@@ -258,10 +258,9 @@ fn start_writer(
     setup: &Setup,
     shared: &Arc<Shared>,
     metrics: &Arc<Metrics>,
-    beat: &Arc<Beat>,
     tell: Sender<Message>,
 ) -> JoinHandle<()> {
-    let (setup, shared, metrics, beat) = (setup.clone(), Arc::clone(shared), Arc::clone(metrics), Arc::clone(beat));
+    let (setup, shared, metrics) = (setup.clone(), Arc::clone(shared), Arc::clone(metrics));
     spawn("write", move || {
         let made = match found {
             Found::Good(catalog) => Ok(*catalog),
@@ -280,7 +279,7 @@ fn start_writer(
         });
         let look = Inbox(Arc::clone(&shared));
         record.look_with(Box::new(move |path: &str| look.stands_at(path)));
-        let (lanes, clock) = (Arc::clone(&shared.lanes), Arc::clone(&shared.clock));
+        let (lanes, clock, pulse) = (Arc::clone(&shared.lanes), Arc::clone(&shared.clock), Arc::clone(&shared.pulse));
         let (inbox, originals) = (Inbox(Arc::clone(&shared)), Box::new(Inbox(Arc::clone(&shared))));
         let holds = Box::new(move |path: &str| inbox.holds(path));
         let mut failed = false;
@@ -291,7 +290,14 @@ fn start_writer(
             }
             tell_committed(said, &renditions, &metrics, &shared, &tell);
         };
-        Writer { record, lanes, clock, beat, holds, originals, damage: None, say }.run();
+        let log = record.readers();
+        let copier = Copier::new(move || {
+            if let Err(error) = log.copy_log() {
+                tracing::debug!(error = chain(&error), "the catalog's log could not be copied");
+            }
+        });
+        let (log, waited, damage, owed) = (Log::default(), None, None, Owed::default());
+        Writer { record, lanes, clock, pulse, holds, originals, copier, log, waited, damage, owed, say }.run();
     })
 }
 
@@ -309,7 +315,7 @@ fn rebuild(setup: &Setup, shared: &Arc<Shared>) -> Result<Catalog, Failure> {
 /// On the writer's thread, after the commit: first what readers see is made new, then it is told.
 fn tell_committed(said: Said, renditions: &Renditions, metrics: &Metrics, shared: &Shared, tell: &Sender<Message>) {
     let (paths, end) = match said {
-        Said::Committed { delta, paths, since } => {
+        Said::Committed { delta, paths, since, owes } => {
             renditions.changed(&delta);
             if let Some(mirror) = &shared.mirror {
                 mirror.changed(&delta);
@@ -318,7 +324,9 @@ fn tell_committed(said: Said, renditions: &Renditions, metrics: &Metrics, shared
             since.iter().for_each(|&since| metrics.updated(now.steady.saturating_sub(since)));
             metrics.succeeded(now.wall);
             let (added, withdrawn) = (delta.added as u64, delta.withdrawn as u64);
-            let _ = tell.send(Message::Committed { reread: delta.reread, added, withdrawn, absent: delta.absent });
+            metrics.history().moved(now.wall, Moved { added, changed: delta.changed as u64, withdrawn });
+            let absent = delta.absent;
+            let _ = tell.send(Message::Committed { reread: delta.reread, added, withdrawn, absent, owes });
             (paths, End::Accepted)
         }
         Said::Reconfigured { delta, feed } => {
@@ -329,7 +337,8 @@ fn tell_committed(said: Said, renditions: &Renditions, metrics: &Metrics, shared
             }
             let (added, withdrawn) = (delta.added as u64, delta.withdrawn as u64);
             let absent = delta.absent;
-            return drop(tell.send(Message::Committed { reread: delta.reread, added, withdrawn, absent }));
+            let owes = false;
+            return drop(tell.send(Message::Committed { reread: delta.reread, added, withdrawn, absent, owes }));
         }
         Said::Failed { paths, why } => {
             let _ = tell.send(Message::Failed(why));
@@ -370,10 +379,17 @@ fn load(setup: &Setup, shared: &Shared, tell: &Sender<Message>) -> Result<Catalo
 
 /// Changes as they come; `taken` is told each path, and whether nothing more waits just now.
 pub(super) fn from_lanes(lanes: &Lanes, mut taken: impl FnMut(String, bool)) -> impl Iterator<Item = Change> {
+    let mut items = Vec::new().into_iter();
     std::iter::from_fn(move || {
         loop {
-            let item = lanes.take_for_load()?;
-            taken(item.path().to_owned(), lanes.is_empty());
+            let item = match items.next() {
+                Some(item) => item,
+                None => {
+                    items = lanes.take_for_load()?.into_iter();
+                    continue;
+                }
+            };
+            taken(item.path().to_owned(), items.len() == 0);
             // A file that vanished before it was read never was in this catalog.
             if !matches!(item.change, Change::Missing { .. }) {
                 return Some(item.change);

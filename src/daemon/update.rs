@@ -28,7 +28,7 @@ const BATCH: usize = 256;
 /// The catalog, up to date.
 pub(super) fn up_to_date(setup: &Setup, shared: &Shared) -> Result<Catalog, Failure> {
     let state = &setup.daemon.state;
-    let mut catalog = match Catalog::exists(state) {
+    let mut catalog = match Catalog::exists(state)? {
         true => Some(match Catalog::open(state, setup.catalog.clone()) {
             Err(error) if error.is_damage() => {
                 let now = shared.clock.now();
@@ -86,7 +86,7 @@ fn look(shared: &Shared) -> Result<scan::Difference, Failure> {
     let mut folders = vec![String::new()];
     while let Some(folder) = folders.pop() {
         let known = scan::known_in(readers, &folder)?;
-        let listing = match scan::list(&root, &folder, &reading.names) {
+        let listing = match scan::list(&root, &folder, &reading.names, || ()) {
             Ok(listing) => listing,
             Err(error) if error.kind() == io::ErrorKind::NotFound && !folder.is_empty() => continue,
             Err(error) if folder.is_empty() => return Err(missing(error)),
@@ -164,9 +164,9 @@ impl Pass<'_> {
         let mut batch = Vec::new();
         let mut ended = false;
         while !ended {
-            let item = shared.lanes.take_for_load();
-            ended = item.is_none();
-            batch.extend(item.map(|item| item.change));
+            let items = shared.lanes.take_for_load();
+            ended = items.is_none();
+            batch.extend(items.into_iter().flatten().map(|item| item.change));
             if batch.len() < BATCH && !ended && !shared.lanes.is_empty() {
                 continue;
             }

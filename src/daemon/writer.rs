@@ -5,15 +5,17 @@
 //! short transaction at most. After an I/O error the connection is opened anew with a growing pause; what was not
 //! committed is read again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
+use super::copier::Copier;
 use super::lanes::{Item, Lanes, Settings, Work};
 use super::plan::Lane;
+use super::pulse::Pulse;
 use crate::article::Timestamp;
-use crate::catalog::{self, Catalog, Change, Cure, Delta, Error, Inbox, Now, Originals};
+use crate::catalog::{self, Catalog, Change, Cure, Delta, Error, Inbox, Log, Now, Originals};
 use crate::feed;
 
 /// How long a transaction may take.
@@ -24,12 +26,16 @@ const FILES: usize = 64;
 const SLICE: Duration = Duration::from_secs(1);
 /// The first and the longest pause after an error.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-/// After how many transactions the WAL is copied back although bulk changes wait, and although fresh ones do: it would
-/// grow for ever under a steady load.
-const CHECKPOINT_EVERY: (u32, u32) = (32, 128);
+/// How many frames of the catalog's log may wait to be copied (8 KiB each) while changes come.
+const BEHIND: u64 = 256;
+/// How many frames the log may have before its readers are waited for, how long they are, and how soon once more.
+const MOST: u64 = 2048;
+const READERS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// How long a file whose transaction failed is waited for: it is read again within seconds.
+const OWED: Duration = Duration::from_secs(30);
 /// How soon the catalog is asked again for what it kept due.
 const DUE_AGAIN: Duration = Duration::from_millis(500);
-/// How long the lanes are empty before the WAL is copied back.
+/// How long the lanes are empty before the log is copied to its end.
 const IDLE: Duration = Duration::from_millis(250);
 
 /// What the writer writes; the catalog, or a stand-in for it in tests.
@@ -44,8 +50,10 @@ pub(super) trait Record: Send {
     fn set_settings(&mut self, now: Now, settings: catalog::Settings) -> Result<Delta, Error>;
     /// See [`Catalog::reopen`].
     fn reopen(&mut self) -> Result<(), Error>;
+    /// See [`Catalog::log`].
+    fn log(&self) -> Result<Log, Error>;
     /// See [`Catalog::checkpoint`].
-    fn checkpoint(&mut self) -> Result<u64, Error>;
+    fn checkpoint(&mut self, patience: Duration) -> Result<Log, Error>;
     /// See [`Catalog::next_due`].
     fn next_due(&self) -> Option<Timestamp>;
     /// See [`Catalog::take_damage`].
@@ -75,8 +83,12 @@ impl Record for Catalog {
         Catalog::reopen(self)
     }
 
-    fn checkpoint(&mut self) -> Result<u64, Error> {
-        Catalog::checkpoint(self)
+    fn log(&self) -> Result<Log, Error> {
+        Catalog::log(self)
+    }
+
+    fn checkpoint(&mut self, patience: Duration) -> Result<Log, Error> {
+        Catalog::checkpoint(self, patience)
     }
 
     fn next_due(&self) -> Option<Timestamp> {
@@ -103,6 +115,8 @@ pub(super) enum Said {
         paths: Vec<String>,
         /// When each file was whole that came by an event.
         since: Vec<Duration>,
+        /// Whether files are still to come again whose transaction failed: until then nothing proves that it works.
+        owes: bool,
     },
     /// Other settings are in force.
     Reconfigured {
@@ -126,35 +140,63 @@ pub(super) enum Said {
     Mended(Cure),
 }
 
-/// When the writer last made a round, for the watchdog.
-#[derive(Debug, Default)]
-pub(super) struct Beat(AtomicU64);
-
-impl Beat {
-    /// Says that a round was made.
-    pub(super) fn now(&self, clock: &Clock) {
-        self.0.store(clock.steady().as_millis() as u64, Ordering::Relaxed);
-    }
-
-    /// How long ago that was.
-    pub(super) fn age(&self, clock: &Clock) -> Duration {
-        clock.steady().saturating_sub(Duration::from_millis(self.0.load(Ordering::Relaxed)))
-    }
-}
-
 /// The thread's state.
 pub(super) struct Writer<R, Say> {
     pub(super) record: R,
     pub(super) lanes: Arc<Lanes>,
     pub(super) clock: Arc<Clock>,
-    pub(super) beat: Arc<Beat>,
+    pub(super) pulse: Arc<Pulse>,
     /// Whether a file stands at a path of the inbox.
     pub(super) holds: Box<dyn Fn(&str) -> bool + Send>,
     /// The inbox, for texts that the catalog lost.
     pub(super) originals: Box<dyn Originals + Send>,
+    /// Copies the catalog's log.
+    pub(super) copier: Copier,
+    /// How long that log was after the last transaction.
+    pub(super) log: Log,
+    /// When its readers were last waited for.
+    pub(super) waited: Option<Instant>,
     /// What was found damaged and is not mended yet.
     pub(super) damage: Option<String>,
+    /// Files whose transaction failed and that did not come again yet, and when one failed last.
+    pub(super) owed: Owed,
     pub(super) say: Say,
+}
+
+/// Files that the catalog could not take.
+#[derive(Debug, Default)]
+pub(super) struct Owed {
+    paths: BTreeSet<String>,
+    failed: Option<Instant>,
+}
+
+impl Owed {
+    fn add(&mut self, paths: &[String]) {
+        self.paths.extend(paths.iter().filter(|path| !path.is_empty()).cloned());
+        self.failed = Some(Instant::now());
+    }
+
+    fn remove(&mut self, paths: &[String]) {
+        self.paths.retain(|path| !paths.contains(path));
+        if self.is_over() {
+            self.paths.clear();
+        }
+    }
+
+    /// Whether what is owed will not come any more: it is as it was before, or gone with its folder.
+    fn is_over(&self) -> bool {
+        !self.paths.is_empty() && self.failed.is_some_and(|failed| failed.elapsed() > OWED)
+    }
+}
+
+/// What comes of a pause.
+enum Pause {
+    /// The daemon stops.
+    Stopped,
+    /// The catalog still cannot be written.
+    Failing,
+    /// It can.
+    Over,
 }
 
 /// What a burst of transactions did, for one line in the log.
@@ -164,7 +206,7 @@ struct Burst {
     added: usize,
     changed: usize,
     withdrawn: usize,
-    feeds: std::collections::BTreeSet<crate::entry::Key>,
+    feeds: BTreeSet<crate::entry::Key>,
 }
 
 impl Burst {
@@ -190,7 +232,6 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
     /// Writes until the lanes are closed.
     pub(super) fn run(mut self) {
         let mut burst = Burst::default();
-        let mut since_checkpoint = 0;
         let mut failures = 0;
         // What one change costs, as the last transactions say.
         let mut cost = Duration::from_micros(500);
@@ -199,16 +240,23 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
         // Whether kept sources may still have to be read under the present rules.
         let mut stale = true;
         loop {
-            self.beat.now(&self.clock);
-            if failures > 0 && self.pause(failures) {
-                return;
+            self.pulse.write.now(&self.clock);
+            if failures > 0 {
+                match self.pause(failures) {
+                    Pause::Stopped => return,
+                    Pause::Failing => {
+                        failures += 1;
+                        continue;
+                    }
+                    Pause::Over => {}
+                }
             }
             if self.mend().is_err() {
                 failures += 1;
                 continue;
             }
             let limit = (WORK.as_nanos() / cost.as_nanos().max(1)).clamp(1, FILES as u128) as usize;
-            let idle = if since_checkpoint > 0 { IDLE } else { SLICE };
+            let idle = if self.log.behind() > 0 { IDLE } else { SLICE };
             let again = due_tried.map_or(Duration::ZERO, |at| DUE_AGAIN.saturating_sub(at.elapsed()));
             let tried = !again.is_zero();
             let wait = if stale {
@@ -242,7 +290,7 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
                 Work::Nothing if stale && failures == 0 => match self.reparse(limit) {
                     Ok(more) => {
                         stale = more;
-                        since_checkpoint += u32::from(more);
+                        self.tend_log(BEHIND);
                         continue;
                     }
                     Err(()) => {
@@ -252,12 +300,9 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
                 },
                 Work::Nothing => (Lane::Bulk, Vec::new()),
             };
-            if items.is_empty() && failures == 0 && (tried || !self.is_due()) {
+            if items.is_empty() && failures == 0 && (tried || !self.is_due()) && !self.owed.is_over() {
                 burst.end();
-                if since_checkpoint > 0 {
-                    self.checkpoint();
-                    since_checkpoint = 0;
-                }
+                self.tend_log(1);
                 continue;
             }
             let (count, began) = (items.len() as u32, Instant::now());
@@ -267,7 +312,6 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
             match self.transact(lane, items) {
                 Ok(delta) => {
                     failures = 0;
-                    since_checkpoint += 1;
                     burst.add(began, &delta);
                     if count > 0 {
                         cost = (cost * 3 + began.elapsed() / count) / 4;
@@ -278,11 +322,7 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
             if self.lanes.is_empty() {
                 burst.end();
             }
-            let (bulk, fresh) = CHECKPOINT_EVERY;
-            if since_checkpoint >= fresh || since_checkpoint >= bulk && !self.lanes.has_fresh() {
-                self.checkpoint();
-                since_checkpoint = 0;
-            }
+            self.tend_log(BEHIND);
         }
     }
 
@@ -296,7 +336,9 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
         }
         match self.record.apply(self.clock.now(), changes) {
             Ok(delta) => {
-                (self.say)(Said::Committed { delta: delta.clone(), paths, since });
+                self.owed.remove(&paths);
+                let owes = !self.owed.paths.is_empty();
+                (self.say)(Said::Committed { delta: delta.clone(), paths, since, owes });
                 Ok(delta)
             }
             Err(error) => {
@@ -325,7 +367,8 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
         match self.record.reparse(self.clock.now(), limit) {
             Ok(None) => Ok(false),
             Ok(Some(delta)) => {
-                (self.say)(Said::Committed { delta, paths: Vec::new(), since: Vec::new() });
+                let owes = !self.owed.paths.is_empty();
+                (self.say)(Said::Committed { delta, paths: Vec::new(), since: Vec::new(), owes });
                 Ok(true)
             }
             Err(error) => {
@@ -339,6 +382,7 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
         if error.is_damage() {
             self.damage = Some(error.to_string());
         }
+        self.owed.add(&paths);
         (self.say)(Said::Failed { paths, why: chain(error) });
     }
 
@@ -346,6 +390,7 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
     fn mend(&mut self) -> Result<(), ()> {
         let Some(what) = self.damage.take().or_else(|| self.record.take_damage()) else { return Ok(()) };
         (self.say)(Said::Mending(what.clone()));
+        self.pulse.write.rest();
         match self.record.mend(self.clock.now(), &*self.originals) {
             Ok(cure) => {
                 // What readers found meanwhile was most likely the same.
@@ -361,16 +406,16 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
         }
     }
 
-    /// Waits before the next try and opens the catalog anew; true where the daemon stops.
-    fn pause(&mut self, failures: u32) -> bool {
+    /// Waits before the next try, and opens the catalog anew.
+    fn pause(&mut self, failures: u32) -> Pause {
         let (first, longest) = PAUSES;
         let pause = first.saturating_mul(1 << failures.min(10)).min(longest);
         let until = Instant::now() + pause;
         loop {
-            self.beat.now(&self.clock);
+            self.pulse.write.now(&self.clock);
             let rest = until.saturating_duration_since(Instant::now());
             if self.lanes.wait_closed(rest.min(SLICE)) {
-                return true;
+                return Pause::Stopped;
             }
             if Instant::now() >= until {
                 break;
@@ -378,10 +423,18 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
         }
         // A failed fsync must not be retried on the same open file: the kernel reports it once and may have dropped
         // the pages.
-        if let Err(error) = self.record.reopen() {
-            tracing::debug!(error = chain(&error), "the catalog could not be opened anew");
+        match self.record.reopen() {
+            Ok(()) => Pause::Over,
+            // Which mending may help.
+            Err(error) if error.is_damage() => {
+                self.damage.get_or_insert_with(|| error.to_string());
+                Pause::Over
+            }
+            Err(error) => {
+                tracing::debug!(error = chain(&error), "the catalog could not be opened anew");
+                Pause::Failing
+            }
         }
-        false
     }
 
     fn is_due(&self) -> bool {
@@ -396,10 +449,24 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
         }
     }
 
-    fn checkpoint(&mut self) {
-        match self.record.checkpoint() {
-            Ok(frames) => tracing::trace!(frames, "checkpoint"),
-            Err(error) => tracing::debug!(error = chain(&error), "the catalog's log could not be copied back"),
+    /// Between two transactions: has the log copied where so many frames wait for it, and begun anew once they are.
+    fn tend_log(&mut self, behind: u64) {
+        let tended = self.record.log().and_then(|log| {
+            self.log = log;
+            let again = self.waited.is_none_or(|last| last.elapsed() >= READERS.1);
+            if log.frames > MOST && again {
+                self.log = self.record.checkpoint(READERS.0)?;
+                self.waited = Some(Instant::now());
+            } else if self.copier.take_copied() {
+                self.log = self.record.checkpoint(Duration::ZERO)?;
+            } else if log.behind() >= behind {
+                self.copier.ask();
+            }
+            Ok(())
+        });
+        match tended {
+            Ok(()) => tracing::trace!(log = ?self.log, "the log was looked at"),
+            Err(error) => tracing::debug!(error = chain(&error), "the catalog's log could not be copied"),
         }
     }
 }

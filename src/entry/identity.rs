@@ -3,9 +3,11 @@
 //! The *seed* is the explicit id; else date and title; for the undated, title and file stem. Ids are version 5
 //! UUIDs (RFC 9562 section 5.5) of the seed in the site's namespace, so a lost catalog gives the same ids again.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use unicode_normalization::UnicodeNormalization;
+use chrono::SecondsFormat;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 use url::Url;
 use uuid::Uuid;
 
@@ -61,7 +63,7 @@ impl Seed {
         }
         let title = normal_title(&article.title);
         match article.published {
-            Some(at) => Seed::Dated(format!("{}\n{title}", at.format("%Y-%m-%dT%H:%M:%SZ"))),
+            Some(at) => Seed::Dated(format!("{}\n{title}", at.to_rfc3339_opts(SecondsFormat::Secs, true))),
             None => Seed::Undated(format!("{title}\n{}", stem(path))),
         }
     }
@@ -135,7 +137,11 @@ impl Namespace {
 
 /// The title as seeds and comparisons see it: NFC, white space collapsed.
 pub fn normal_title(title: &str) -> String {
-    let nfc: String = title.nfc().collect();
+    // Nearly every title is in that form already, and to see it is cheaper than to make it.
+    let nfc: Cow<'_, str> = match is_nfc_quick(title.chars()) {
+        IsNormalized::Yes => Cow::Borrowed(title),
+        _ => Cow::Owned(title.nfc().collect()),
+    };
     nfc.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

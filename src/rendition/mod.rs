@@ -116,6 +116,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the catalog is damaged, which its readers tell and its writer mends.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Error::Catalog(error) => error.is_damage(),
+            Error::Shared(error) => error.is_damage(),
+            _ => false,
+        }
+    }
+
     /// The same for one of several who waited.
     fn share(error: &Arc<Error>) -> Error {
         match **error {

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use chrono::SecondsFormat;
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
-use maud::{Markup, html};
+use maud::html;
 use serde::Serialize;
 
 use super::answer::Answer;
@@ -17,6 +17,7 @@ use super::page::{Problem as Words, page};
 use super::problems;
 use super::readership::Readership;
 use super::respond::malformed;
+use super::status::{self, Status};
 use super::{Health, State};
 use crate::entry::Timestamp;
 use crate::rendition::{self, Counts, Problem, Renditions};
@@ -91,6 +92,8 @@ impl Admin {
             "/readyz" => Ok(ready(&self.health())),
             "/metrics" => Ok(self.metrics(request).await),
             "/status" => self.status_page().await,
+            "/status.css" => Ok(ok("text/css; charset=utf-8", status::STYLE.to_owned())),
+            "/status.js" => Ok(ok("text/javascript; charset=utf-8", status::SCRIPT.to_owned())),
             "/status.json" => self.status_json().await,
             "/problems" => self.problems().await.map(|open| ok(HTML, problems::html(&open))),
             "/problems.json" => self.problems().await.map(|open| ok(JSON, problems::json(&open))),
@@ -161,32 +164,35 @@ impl Admin {
             (true, false) => "ok",
             (true, true) => "degraded",
         };
-        let rows: [(&str, String); 10] = [
-            ("state", state.to_owned()),
-            ("version", report.version.to_owned()),
-            ("process", report.pid.to_string()),
-            ("public address", report.addresses.http.clone()),
-            ("articles", report.articles.to_string()),
-            ("feeds", report.feeds.to_string()),
-            ("files with problems", report.problems.to_string()),
-            ("files withheld as their authors asked", report.held.to_string()),
-            ("files excluded by name", report.excluded.to_string()),
-            ("last success", report.last_success.clone().unwrap_or_else(|| "none yet".to_owned())),
-        ];
-        let body = html! {
-            @if !report.why.is_empty() {
-                ul { @for why in report.why { li { (why) } } }
-            }
-            @if let Some(progress) = &health.progress { p { (progress) } }
-            @if !report.reload_ok { p { "The last reload of the config was not taken." } }
-            table {
-                @for (name, value) in rows { tr { th align="left" { (name) } td { (value) } } }
-            }
-            (counted("Subscribers, as readers state them", &self.readership.subscribers()))
-            (counted("Clients that never send validators", &self.readership.careless()))
-            p { a href="problems" { "problems" } " " a href="metrics" { "metrics" } " " a href="status.json" { "JSON" } }
-        };
-        Ok(ok(HTML, page("feedmill", &body)))
+        let mut why = health.why.clone();
+        why.extend(health.progress.clone());
+        if !report.reload_ok {
+            why.push("the config is not valid: the old one stays in use".to_owned());
+        }
+        let history = self.state.metrics.history();
+        let page = status::page(&Status {
+            state,
+            why,
+            facts: vec![
+                ("articles", report.articles.to_string()),
+                ("feeds", report.feeds.to_string()),
+                ("files with problems", report.problems.to_string()),
+                ("files withheld as their authors asked", report.held.to_string()),
+                ("files excluded by name", report.excluded.to_string()),
+                ("last success", report.last_success.clone().unwrap_or_else(|| "none yet".to_owned())),
+                ("catalog", status::size(health.catalog_bytes)),
+                ("free on its disk", status::size(health.disk_free)),
+                ("public address", report.addresses.http.clone()),
+                ("version and process", format!("{}, {}", report.version, report.pid)),
+            ],
+            minutes: history.minutes(),
+            updates: history.updates(),
+            feeds: self.readership.feeds(),
+            careless: self.readership.careless(),
+            events: history.events(),
+            problems: self.problems().await?,
+        });
+        Ok(ok(HTML, page).scripted())
     }
 
     fn report<'a>(&'a self, health: &'a Health, counts: Counts) -> Report<'a> {
@@ -209,12 +215,14 @@ impl Admin {
 }
 
 /// Every path of the admin address.
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 11] = [
     "/",
     "/healthz",
     "/readyz",
     "/metrics",
     "/status",
+    "/status.css",
+    "/status.js",
     "/status.json",
     "/problems",
     "/problems.json",
@@ -229,21 +237,9 @@ fn index() -> String {
     page(
         "feedmill",
         &html! {
-            ul { @for path in &PATHS[1..] { li { a href=(path.trim_start_matches('/')) { (path) } } } }
+            ul { @for path in PATHS[1..].iter().filter(|path| !path.starts_with("/status.") || path.ends_with("json")) { li { a href=(path.trim_start_matches('/')) { (path) } } } }
         },
     )
-}
-
-/// A table of names and numbers under a heading; nothing where it would be empty.
-fn counted(heading: &str, rows: &[(String, u64)]) -> Markup {
-    html! {
-        @if !rows.is_empty() {
-            h2 { (heading) }
-            table {
-                @for (name, count) in rows { tr { th align="left" { (name) } td { (count) } } }
-            }
-        }
-    }
 }
 
 /// 503 until a state can be shown; then 200, also when something is not as it should be.

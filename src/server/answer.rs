@@ -27,6 +27,10 @@ const STALE_IF_ERROR: u64 = 86_400;
 /// What pages may load: our own style sheet, and the pictures and recordings that articles show. No script at all.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src * data:; media-src *; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// What the operator's page may load: its own files, and itself anew.
+const STATUS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                             base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 /// What error pages may load.
 pub(super) const BARE_POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -142,6 +146,12 @@ impl Answer {
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(BARE_POLICY));
         Answer { status, headers, body: body.into() }
+    }
+
+    /// The same for the operator's page, which has a script and a style sheet of its own.
+    pub fn scripted(mut self) -> Answer {
+        self.headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(STATUS_POLICY));
+        self
     }
 
     /// 204 to a browser that asks whether a script of another site may send conditions with a GET.

@@ -18,6 +18,7 @@ mod protocol;
 mod readership;
 mod respond;
 mod route;
+mod status;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,16 @@ pub enum Address {
     Tcp(String),
     /// `unix:/PATH`.
     Unix(std::path::PathBuf),
+}
+
+impl Address {
+    /// Where a bound address, as [`Bound::http`] gives it, can be reached.
+    pub fn of_bound(text: &str) -> Address {
+        match text.strip_prefix("unix:") {
+            Some(path) => Address::Unix(path.into()),
+            None => Address::Tcp(text.to_owned()),
+        }
+    }
 }
 
 /// A listening socket that another process bound, such as systemd for a `.socket` unit.
@@ -104,6 +115,10 @@ pub struct Health {
     pub reload_ok: bool,
     /// How far a first scan is, in words.
     pub progress: Option<String>,
+    /// Bytes of the catalog's files.
+    pub catalog_bytes: u64,
+    /// Bytes that are free for it.
+    pub disk_free: u64,
 }
 
 /// What requests are answered from.

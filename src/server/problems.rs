@@ -1,11 +1,12 @@
 //! Open problems as a page, as JSON and as an Atom feed (RFC 4287), so that an author can subscribe to them. Pure.
 
-use maud::html;
+use maud::{Markup, html};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::admin::rfc3339;
 use super::page::page;
+use super::status::snippet;
 use crate::entry::{Timestamp, is_xml_char};
 use crate::rendition::Problem;
 
@@ -53,19 +54,26 @@ pub fn json(open: &[Problem]) -> String {
 pub fn html(open: &[Problem]) -> String {
     let body = html! {
         @if open.is_empty() { p { "None." } }
-        @for problem in open {
-            @let found = &problem.diagnostic;
-            h2 { (place(problem)) }
-            p {
-                (found.severity.as_str()) " " code { (found.code.as_str()) } ": " (found.message)
-                @if let Some(help) = &found.help { br; (help) }
-                br;
-                "since " (rfc3339(problem.since))
-            }
-        }
+        @for problem in open { (item(problem)) }
         p { a href="problems.json" { "JSON" } " " a href="problems.atom" { "Atom" } }
     };
     page("Problems", &body)
+}
+
+/// One problem as a part of a page.
+pub fn item(problem: &Problem) -> Markup {
+    let found = &problem.diagnostic;
+    html! {
+        h3 { (place(problem)) }
+        p {
+            span class=(found.severity.as_str()) { (found.severity.as_str()) } " " code { (found.code.as_str()) } ": "
+            (found.message)
+            @if let Some(help) = &found.help { br; (help) }
+            br;
+            "since " (rfc3339(problem.since))
+        }
+        (snippet(problem))
+    }
 }
 
 /// `/problems.atom`.

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use hyper::StatusCode;
 use hyper::header::{IF_MODIFIED_SINCE, IF_NONE_MATCH, USER_AGENT};
 use hyper::http::request::Parts;
 
@@ -30,6 +31,28 @@ struct Noted {
     clients: HashMap<String, Manner>,
     /// By path and client.
     subscribers: HashMap<(String, String), u64>,
+    /// By feed.
+    polls: HashMap<Document, Polls>,
+}
+
+/// How a feed was asked for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Polls {
+    requests: u64,
+    not_modified: u64,
+}
+
+/// A feed and those who ask for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feed {
+    /// Its path.
+    pub path: String,
+    /// Answers since the start.
+    pub requests: u64,
+    /// Of these, 304.
+    pub not_modified: u64,
+    /// What all its readers' services state.
+    pub subscribers: Option<u64>,
 }
 
 /// How a client asks for feeds.
@@ -42,15 +65,16 @@ pub struct Manner {
 }
 
 impl Readership {
-    /// Notes a request for a feed.
-    pub fn note(&self, request: &Parts, document: &Document) {
+    /// Notes a request for a feed, and how it was answered.
+    pub fn note(&self, request: &Parts, document: &Document, status: StatusCode) {
+        self.count(document, status);
         let Some(agent) = request.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()) else { return };
         let name = client(agent);
         let conditional =
             request.headers.contains_key(IF_NONE_MATCH) || request.headers.contains_key(IF_MODIFIED_SINCE);
         let subscribers = subscribers(agent);
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        let Noted { clients, subscribers: feeds } = &mut *noted;
+        let Noted { clients, subscribers: feeds, .. } = &mut *noted;
         if let Some(manner) = clients.get_mut(name) {
             manner.note(conditional);
         } else if clients.len() < MOST {
@@ -62,6 +86,38 @@ impl Readership {
                 feeds.insert(feed, count);
             }
         }
+    }
+
+    fn count(&self, document: &Document, status: StatusCode) {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let polls = &mut noted.polls;
+        if !polls.contains_key(document) {
+            if polls.len() >= MOST {
+                return;
+            }
+            polls.insert(document.clone(), Polls::default());
+        }
+        if let Some(polls) = polls.get_mut(document) {
+            polls.requests += 1;
+            polls.not_modified += u64::from(status == StatusCode::NOT_MODIFIED);
+        }
+    }
+
+    /// The feeds that were asked for, the busiest first.
+    pub fn feeds(&self) -> Vec<Feed> {
+        let subscribers: HashMap<String, u64> = self.subscribers().into_iter().collect();
+        let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut feeds: Vec<Feed> = noted
+            .polls
+            .iter()
+            .map(|(document, polls)| {
+                let path = document.path();
+                let subscribers = subscribers.get(&path).copied();
+                Feed { path, requests: polls.requests, not_modified: polls.not_modified, subscribers }
+            })
+            .collect();
+        feeds.sort_by(|a, b| b.requests.cmp(&a.requests).then_with(|| a.path.cmp(&b.path)));
+        feeds
     }
 
     /// Paths of feeds with the subscribers that all their readers state, the most first.
@@ -133,7 +189,8 @@ mod tests {
             request = request.header(IF_NONE_MATCH, "\"x\"");
         }
         let request = request.body(()).expect("a request").into_parts().0;
-        readership.note(&request, &Document::from_path(path).expect("a document"));
+        let status = if validator { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+        readership.note(&request, &Document::from_path(path).expect("a document"), status);
     }
 
     #[test]
@@ -164,10 +221,18 @@ mod tests {
         }
         assert_eq!(readership.subscribers(), [("/all.rss".to_owned(), 15)]);
         assert_eq!(readership.careless(), [("wget".to_owned(), 3)]);
+        let feed = |path: &str, not_modified, subscribers| Feed {
+            path: path.to_owned(),
+            requests: 3,
+            not_modified,
+            subscribers,
+        };
+        let expected = [feed("/all.atom", 0, None), feed("/all.rss", 2, Some(15))];
+        assert_eq!(readership.feeds(), expected);
         for number in 0..2000 {
             note(&readership, &format!("/tag/{number}.rss"), &format!("bot{number}/1 (1 users)"), false);
         }
-        assert!(readership.subscribers().len() <= MOST);
+        assert!(readership.subscribers().len() <= MOST && readership.feeds().len() <= MOST);
         assert!(readership.noted.lock().expect("no panic").clients.len() <= MOST);
     }
 }

@@ -4,7 +4,8 @@
 //! already, which coding does it take, the bytes. A document that was asked for before and has not changed is answered
 //! without leaving this task.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use hyper::header::{ACCESS_CONTROL_REQUEST_METHOD, HOST, TRANSFER_ENCODING};
@@ -29,6 +30,9 @@ const SOON: u32 = 2;
 /// When to come again after an error that mends itself.
 const LATER: u32 = 30;
 
+/// How often a failure is logged at most.
+const FAILURES_APART: Duration = Duration::from_secs(10);
+
 /// Answers requests on the public address.
 #[derive(Debug)]
 pub struct Responder {
@@ -36,6 +40,23 @@ pub struct Responder {
     formats: Vec<Format>,
     freshness: Freshness,
     readership: Arc<Readership>,
+    failures: Throttle,
+}
+
+/// Lets one of many log lines through: what fails for one client fails for all of them.
+#[derive(Debug, Default)]
+struct Throttle(Mutex<Option<Instant>>);
+
+impl Throttle {
+    /// Whether none was let through for a while.
+    fn admits(&self, now: Instant) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let admits = last.is_none_or(|last| now >= last + FAILURES_APART);
+        if admits {
+            *last = Some(now);
+        }
+        admits
+    }
 }
 
 /// An answer, and what was asked for as far as metrics tell it apart.
@@ -44,7 +65,8 @@ pub type Answered = (Class, Answer);
 impl Responder {
     /// A responder over the state that the daemon keeps up to date.
     pub fn new(state: Arc<State>, settings: &Settings, readership: Arc<Readership>) -> Responder {
-        Responder { state, formats: settings.formats.clone(), freshness: Freshness::new(settings), readership }
+        let (formats, freshness) = (settings.formats.clone(), Freshness::new(settings));
+        Responder { state, formats, freshness, readership, failures: Throttle::default() }
     }
 
     /// Answers a request.
@@ -89,7 +111,7 @@ impl Desk<'_> {
         match self.try_document(document, asked).await {
             Ok(Some(answer)) => {
                 if class == Class::Feed {
-                    self.responder.readership.note(self.request, document);
+                    self.responder.readership.note(self.request, document, answer.status);
                 }
                 (class, answer)
             }
@@ -235,7 +257,13 @@ impl Desk<'_> {
         if matches!(error, rendition::Error::Busy) {
             return self.problem(StatusCode::SERVICE_UNAVAILABLE, "too many ask at once").retry_after(SOON);
         }
-        tracing::error!(error = error as &dyn std::error::Error, path = document.path(), "a document was not served");
+        // Damage is told when it is found, by whoever mends it; what else fails tends to fail for every client.
+        if !error.is_damage() && self.responder.failures.admits(Instant::now()) {
+            let error = error as &dyn std::error::Error;
+            tracing::error!(error, path = document.path(), "a document was not served");
+        } else {
+            tracing::debug!(%error, path = document.path(), "a document was not served");
+        }
         self.problem(StatusCode::SERVICE_UNAVAILABLE, "the document cannot be made now").retry_after(LATER)
     }
 

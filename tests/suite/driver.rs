@@ -14,8 +14,13 @@ use std::time::{Duration, Instant};
 /// How long anything may take before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The binary.
-pub const FEEDMILL: &str = env!("CARGO_BIN_EXE_feedmill");
+/// The binary: the one that was built with the tests, or the one that `FEEDMILL_TEST_BINARY` names (an optimised one,
+/// which has no fail points).
+pub fn feedmill() -> &'static str {
+    static NAMED: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    let named = NAMED.get_or_init(|| std::env::var("FEEDMILL_TEST_BINARY").ok());
+    named.as_deref().unwrap_or(env!("CARGO_BIN_EXE_feedmill"))
+}
 
 /// `../shared` with the real articles, where it is there; says visibly that a test is skipped where it is not.
 pub fn shared(below: &str) -> Option<PathBuf> {
@@ -79,7 +84,7 @@ impl Place {
 
     fn command_by(&self, launcher: &[&str], words: &[&str]) -> Command {
         let before = self.before.iter().map(String::as_str);
-        let all: Vec<&str> = before.chain(launcher.iter().chain(&[FEEDMILL]).chain(words).copied()).collect();
+        let all: Vec<&str> = before.chain(launcher.iter().chain(&[feedmill()]).chain(words).copied()).collect();
         let mut command = Command::new(all[0]);
         command
             .args(&all[1..])
@@ -200,6 +205,18 @@ impl Daemon {
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().expect("kill");
         assert!(sent.success());
+    }
+
+    /// Stops all of its threads where they are, until `CONT`.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+        // The thread that takes the signal stops the others, once it gets a core.
+        self.until("all threads are stopped", |daemon| {
+            let mut threads = fs::read_dir(format!("/proc/{}/task", daemon.pid())).expect("it runs").flatten();
+            threads.all(|task| {
+                fs::read_to_string(task.path().join("status")).is_ok_and(|status| status.contains("State:\tT"))
+            })
+        });
     }
 
     /// Ends it as `systemctl stop` does.

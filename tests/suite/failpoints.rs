@@ -73,14 +73,14 @@ fn ids(answer: &Answer) -> BTreeSet<String> {
 
 /// What a run has seen.
 #[derive(Default)]
-struct Seen {
+pub struct Seen {
     shown: BTreeSet<String>,
     reached: bool,
 }
 
 impl Seen {
     /// Polls until so many articles are shown and all is well; false where the daemon ended before.
-    fn watch(&mut self, daemon: &mut Daemon, articles: usize, must_reach: bool, what: &str) -> bool {
+    pub fn watch(&mut self, daemon: &mut Daemon, articles: usize, must_reach: bool, what: &str) -> bool {
         let begun = Instant::now();
         loop {
             for line in daemon.log.try_iter() {

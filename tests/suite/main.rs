@@ -1,5 +1,6 @@
 //! The one integration binary: laws of the source tree, the real program, and the documents that describe it.
 
+mod calls;
 mod cli;
 mod driver;
 mod failpoints;

@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | none | read whole | empty feeds | exit 1 |
 //! | good | caught up with | last good, then withdrawn; many wait for ever | last good, degraded |
+//! | older | migrated on a copy, the old file kept (`src/catalog/schema.rs`, since there is no older release), then as good | | |
 //! | damaged | set aside, same ids | what is left of it | what is left of it, degraded |
 //! | newer, or locked | exit 4 | exit 4 | exit 4 |
 //! | cannot be written | served, degraded, heals; without a catalog exit 1 | the same | the same |
@@ -300,6 +301,20 @@ fn without_a_catalog_a_state_that_cannot_be_written_ends_the_start() {
         let ended = place.try_serve_by(CONFIG, powerless(), &[]).err();
         assert_eq!(ended.and_then(|output| output.code), Some(1), "{inbox:?}");
         set_mode(&place.path("state"), 0o755);
+    }
+}
+
+#[test]
+fn without_a_catalog_a_full_disk_ends_the_start() {
+    for inbox in [Inbox::Files, Inbox::Empty] {
+        let place = Place::new();
+        for n in 0..40 {
+            place.write(&format!("{n:03}.md"), text(n));
+        }
+        set_inbox(&place, inbox);
+        let launcher = ["sh", "-c", "trap '' XFSZ; ulimit -S -f 8; exec \"$@\"", "sh"];
+        let ended = place.try_serve_by(CONFIG, &launcher, &[]).err();
+        assert_eq!(ended.as_ref().and_then(|output| output.code), Some(1), "{inbox:?}: {ended:?}");
     }
 }
 

@@ -161,6 +161,7 @@ fn workers_read_fresh_jobs_first_and_tell_what_cannot_be_read() {
         reading: std::sync::RwLock::new(std::sync::Arc::new(reading())),
         poll: std::sync::RwLock::new(crate::daemon::Poll::Off),
         clock: std::sync::Arc::new(crate::daemon::clock::Clock::system()),
+        pulse: std::sync::Arc::default(),
         lanes: std::sync::Arc::default(),
         jobs: Jobs::default(),
         excluded: Mutex::default(),
@@ -176,7 +177,7 @@ fn workers_read_fresh_jobs_first_and_tell_what_cannot_be_read() {
         scope.spawn(|| work(&shared, |path, end| order.lock().expect("unpoisoned").push((path, end))));
         let mut taken = Vec::new();
         while taken.len() < 3 {
-            taken.extend(shared.lanes.take_for_load().map(|item| item.path().to_owned()));
+            taken.extend(shared.lanes.take_for_load().into_iter().flatten().map(|item| item.path().to_owned()));
         }
         taken.sort();
         assert_eq!(taken, ["a.md", "b.md", "none.md"]);

@@ -39,15 +39,15 @@ fn a_listing_tells_articles_folders_and_excluded_files_apart() {
     symlink(outside.path().join("x.md"), at("out.md")).expect("linked");
 
     let root = Inbox::new(folder.path()).open().expect("open");
-    let mut listing = list(&root, "", &names()).expect("listed");
+    let mut listing = list(&root, "", &names(), || ()).expect("listed");
     listing.folders.sort();
     let mut files: Vec<String> = listing.files.into_iter().map(|(name, _)| name).collect();
     files.sort();
     assert_eq!(files, ["B.MD", "\\xFF.md", "a.md", "out.md"]);
     assert_eq!(listing.folders, ["folder.md", "sub"]);
     assert_eq!(listing.excluded, HashSet::from([".hidden.md", "note~"].map(str::to_owned)));
-    assert!(list(&root, "out", &names()).is_err(), "links are not followed");
-    assert_eq!(list(&root, "none", &names()).expect_err("missing").kind(), io::ErrorKind::NotFound);
+    assert!(list(&root, "out", &names(), || ()).is_err(), "links are not followed");
+    assert_eq!(list(&root, "none", &names(), || ()).expect_err("missing").kind(), io::ErrorKind::NotFound);
 }
 
 #[test]
@@ -87,8 +87,23 @@ fn excluded_files_are_counted_by_folder() {
 }
 
 #[test]
-fn file_systems_without_events_are_known() {
-    assert_eq!(without_events(0x6969), Some("NFS"));
-    assert_eq!(without_events(0xFFFF_FFFF_FE53_4D42), Some("SMB"));
-    assert_eq!(without_events(0xEF53), None);
+fn network_file_systems_are_polled() {
+    for (poll, magic, polled) in [
+        (Poll::Auto, Some(0x6969), Some("NFS has no events")),
+        (Poll::Auto, Some(0xFE53_4D42), Some("SMB has no events")),
+        (Poll::Auto, Some(0xFFFF_FFFF_FE53_4D42), Some("SMB has no events")),
+        (Poll::Auto, Some(0x6573_5546), Some("FUSE has no events")),
+        // ext4, XFS, Btrfs, tmpfs, overlayfs, ZFS, and one that cannot be told.
+        (Poll::Auto, Some(0xEF53), None),
+        (Poll::Auto, Some(0x5846_5342), None),
+        (Poll::Auto, Some(0x9123_683E), None),
+        (Poll::Auto, Some(0x0102_1994), None),
+        (Poll::Auto, Some(0x794C_7630), None),
+        (Poll::Auto, Some(0x2FC1_2FC1), None),
+        (Poll::Auto, None, None),
+        (Poll::On, Some(0xEF53), Some("as configured")),
+        (Poll::Off, Some(0x6969), None),
+    ] {
+        assert_eq!(super::polled(poll, magic).as_deref(), polled, "{poll:?} {magic:x?}");
+    }
 }

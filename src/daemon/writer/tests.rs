@@ -13,6 +13,8 @@ enum Asked {
     Reopen,
     Adopt,
     Mend,
+    Copy,
+    Checkpoint(Duration),
 }
 
 #[derive(Default)]
@@ -24,6 +26,7 @@ struct Script {
     cost: Duration,
     stale: usize,
     damage: Option<String>,
+    log: Log,
 }
 
 struct Nothing;
@@ -91,8 +94,15 @@ impl Record for Fake {
         Ok(())
     }
 
-    fn checkpoint(&mut self) -> Result<u64, Error> {
-        Ok(0)
+    fn log(&self) -> Result<Log, Error> {
+        Ok(self.script.lock().expect("unpoisoned").log)
+    }
+
+    fn checkpoint(&mut self, patience: Duration) -> Result<Log, Error> {
+        self.asked.send(Asked::Checkpoint(patience)).expect("heard");
+        let mut script = self.script.lock().expect("unpoisoned");
+        script.log = Log::default();
+        Ok(script.log)
     }
 
     fn take_damage(&self) -> Option<String> {
@@ -119,14 +129,19 @@ fn with_writer(script: Script, test: impl FnOnce(&Lanes, &Mutex<Script>, &Receiv
     let (say, said) = channel();
     let lanes = Arc::new(Lanes::default());
     let script = Arc::new(Mutex::new(script));
+    let copied = asked.clone();
     let writer = Writer {
         record: Fake { script: Arc::clone(&script), asked },
         lanes: Arc::clone(&lanes),
         clock: Arc::new(Clock::system()),
-        beat: Arc::default(),
+        pulse: Arc::default(),
         holds: Box::new(|_| false),
         originals: Box::new(Nothing),
+        copier: Copier::new(move || drop(copied.send(Asked::Copy))),
+        log: Log::default(),
+        waited: None,
         damage: None,
+        owed: Owed::default(),
         say: move |message| drop(say.send(message)),
     };
     let thread = std::thread::spawn(move || writer.run());
@@ -174,9 +189,13 @@ fn a_failure_is_told_then_the_catalog_is_opened_anew_and_goes_on() {
         assert!(matches!(next(said), Said::Failed { .. }));
         assert_eq!(next(asked), Asked::Reopen);
         assert_eq!(next(asked), Asked::Due);
-        assert!(matches!(next(said), Said::Committed { .. }));
+        // What failed has not been taken yet: that others are proves nothing.
+        assert!(matches!(next(said), Said::Committed { owes: true, .. }));
         lanes.push(Lane::Fresh, item("b.md"));
         assert_eq!(next(asked), Asked::Apply(vec!["b.md".to_owned()]));
+        assert!(matches!(next(said), Said::Committed { owes: true, .. }));
+        lanes.push(Lane::Fresh, item("a.md"));
+        assert!(matches!(next(said), Said::Committed { owes: false, .. }));
     });
 }
 
@@ -239,4 +258,20 @@ fn what_a_reader_finds_damaged_is_mended_and_tried_again_where_the_disk_refuses(
         assert_eq!(next(asked), Asked::Mend);
         assert!(matches!(next(said), Said::Mended(Cure::Sound)));
     });
+}
+
+#[test]
+fn a_log_is_copied_beside_the_writer_then_begun_anew_by_it() {
+    // What is copied while changes come, what has its readers waited for, and what is copied once nothing waits.
+    for (frames, copied, asks) in [
+        (BEHIND + 5, 5, [Asked::Copy, Asked::Checkpoint(Duration::ZERO)].as_slice()),
+        (MOST + 1, MOST + 1, &[Asked::Checkpoint(READERS.0)]),
+        (3, 0, &[Asked::Copy, Asked::Checkpoint(Duration::ZERO)]),
+    ] {
+        with_writer(Script { log: Log { frames, copied }, ..Script::default() }, |_, _, asked, _| {
+            for ask in asks {
+                assert_eq!(next(asked), *ask);
+            }
+        });
+    }
 }

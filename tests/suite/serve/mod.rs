@@ -9,3 +9,4 @@ mod lifecycle;
 mod publish;
 mod reload;
 mod sockets;
+mod systemd;

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crate::driver::{Answer, FEEDMILL, PATIENCE, Place, article, ask, read_answer, skipped};
+use crate::driver::{Answer, PATIENCE, Place, article, ask, feedmill, read_answer, skipped};
 
 fn place() -> Place {
     let place = Place::new();
@@ -66,7 +66,7 @@ fn sockets_of_a_service_manager_are_served_by_their_names() {
     let inbox = format!("FEEDMILL_INBOX={}", place.path("inbox").display());
     let state = format!("FEEDMILL_STATE={}", place.path("state").display());
     command.arg("-l").arg(&http).arg("-l").arg(&admin).args(["--fdname=readers:admin", "-E", &inbox, "-E", &state]);
-    command.arg(FEEDMILL).args(["serve", "--config", "feedmill.yaml", "--listen", "127.0.0.1:1", "--admin", "off"]);
+    command.arg(feedmill()).args(["serve", "--config", "feedmill.yaml", "--listen", "127.0.0.1:1", "--admin", "off"]);
     command.current_dir(place.dir.path()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut running = match command.spawn() {
         Ok(child) => Running(child),

@@ -25,7 +25,7 @@ fn an_overflow_of_the_queue_loses_nothing() {
         return skipped("the kernel's queue is too long to be filled");
     }
     let files = (700 * scale()).min(9000);
-    daemon.signal("STOP");
+    daemon.freeze();
     // Two files written in turn, so that the kernel cannot merge the events, fill what the new ones leave.
     let mut noise = ["noise-a.log", "noise-b.log"].map(|name| File::create(place.inbox(name)).expect("writable"));
     for n in 0..limit {

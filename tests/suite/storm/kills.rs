@@ -144,7 +144,10 @@ fn a_killed_daemon_loses_nothing_and_doubles_nothing() {
     let first = model.files.len() as u64;
     model.place.serve_articles(&config, first).kill();
     let mut slowest = Duration::ZERO;
+    // What a killed daemon leaves of its log; the kernel gives its length as it was.
+    let (log, mut longest) = (model.place.path("state/catalog.sqlite-wal"), 0);
     for kill in 0..kills {
+        longest = longest.max(fs::metadata(&log).map_or(0, |log| log.len()));
         let moment = Duration::from_millis(5 + model.rng.below(295) as u64);
         if model.rng.below(3) == 0 {
             // Killed wherever it is with starting; nothing is asked.
@@ -187,8 +190,9 @@ fn a_killed_daemon_loses_nothing_and_doubles_nothing() {
     }
     let daemon = model.place.serve(&config);
     model.audit(&daemon, false);
+    assert!(longest < 48 << 20, "the catalog's log grew to {longest} bytes");
     measured(&format!(
-        "kills: {kills}, operations {}, files {}, answers checked {}, slowest start {slowest:?}",
+        "kills: {kills}, operations {}, files {}, answers checked {}, slowest start {slowest:?}, longest log {longest} B",
         model.operations,
         model.files.len(),
         model.auditor.answers

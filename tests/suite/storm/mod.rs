@@ -11,27 +11,31 @@ mod arrivals;
 mod auditor;
 mod bursts;
 mod clock;
+mod disk;
 mod editors;
 mod exporter;
 mod guarantee;
 mod inbox;
 mod kills;
+mod mounts;
+mod power;
 mod starts;
+pub mod trace;
 
 /// A public address that stays the same over restarts: it is part of every ETag.
 const BASE: &str = "site: { base_url: \"https://feeds.example\" }\n";
 
 /// How many times as much as by default.
-fn scale() -> usize {
+pub fn scale() -> usize {
     std::env::var("FEEDMILL_TEST_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1).max(1)
 }
 
 /// Random numbers (SplitMix64) of a seed that is printed, or given by `FEEDMILL_TEST_SEED`.
-struct Rng(u64);
+pub struct Rng(u64);
 
 impl Rng {
     #[allow(clippy::print_stderr, reason = "whoever sees a failure needs the seed")]
-    fn new(test: &str) -> Rng {
+    pub fn new(test: &str) -> Rng {
         let given = std::env::var("FEEDMILL_TEST_SEED").ok().and_then(|text| text.parse().ok());
         let seed = given.unwrap_or_else(|| {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -49,7 +53,7 @@ impl Rng {
     }
 
     /// A number below `end`.
-    fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end.max(1) as u64) as usize
     }
 
@@ -60,7 +64,7 @@ impl Rng {
 
 /// What a test says of itself when it ends.
 #[allow(clippy::print_stderr, reason = "measured numbers")]
-fn measured(what: &str) {
+pub fn measured(what: &str) {
     eprintln!("MEASURED {what}");
 }
 
