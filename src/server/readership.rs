@@ -228,7 +228,7 @@ mod tests {
             not_modified,
             subscribers,
         };
-        let expected = [feed("/all.atom", 0, None), feed("/all.rss", 2, Some(15))];
+        let expected = [feed("/all.atom", 0, None), feed("/all.rss", 3, Some(15))];
         assert_eq!(readership.feeds(), expected);
         for number in 0..2000 {
             note(&readership, &format!("/tag/{number}.rss"), &format!("bot{number}/1 (1 users)"), false);
