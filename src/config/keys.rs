@@ -350,7 +350,7 @@ settings! {
         "How long a client may take to send a request.",
         |to, given| { to.setup.server.header_timeout = read::positive(given.value)?; Ok(()) };
     "http.idle_timeout" = "60s", Shape::Duration,
-        "How long a connection may stay open without a request, or a client may read nothing of an answer.",
+        "How long a connection may stay open without a request.",
         |to, given| { to.setup.server.idle_timeout = read::positive(given.value)?; Ok(()) };
     "http.grace" = "10s", Shape::Duration,
         "How long answers under way may take to end when the daemon stops.",

@@ -25,7 +25,8 @@ const ARCHIVE_MAX_AGE: u64 = 3600;
 const STALE_IF_ERROR: u64 = 86_400;
 
 /// What pages may load: our own style sheet, and the pictures and recordings that articles show. No script at all.
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src * data:; media-src *; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src * data:; media-src *; \
+                           base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What the operator's page may load: its own files, and itself anew.
 const STATUS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \

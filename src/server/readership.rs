@@ -4,7 +4,9 @@
 //! without validators cost their operators and us a whole feed each time; a maintainer who is told may mend that.
 //! Bounded: what does not fit is not noted.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 
 use hyper::StatusCode;
@@ -67,39 +69,25 @@ pub struct Manner {
 impl Readership {
     /// Notes a request for a feed, and how it was answered.
     pub fn note(&self, request: &Parts, document: &Document, status: StatusCode) {
-        self.count(document, status);
-        let Some(agent) = request.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()) else { return };
-        let name = client(agent);
+        let agent = request.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
         let conditional =
             request.headers.contains_key(IF_NONE_MATCH) || request.headers.contains_key(IF_MODIFIED_SINCE);
-        let subscribers = subscribers(agent);
+        let subscribers = agent.and_then(subscribers);
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        let Noted { clients, subscribers: feeds, .. } = &mut *noted;
-        if let Some(manner) = clients.get_mut(name) {
+        let Noted { clients, subscribers: feeds, polls } = &mut *noted;
+        if let Some(polls) = slot(polls, document, |document| document.clone()) {
+            polls.requests += 1;
+            polls.not_modified += u64::from(status == StatusCode::NOT_MODIFIED);
+        }
+        let Some(name) = agent.map(client) else { return };
+        if let Some(manner) = slot(clients, name, str::to_owned) {
             manner.note(conditional);
-        } else if clients.len() < MOST {
-            clients.entry(name.to_owned()).or_default().note(conditional);
         }
         if let Some(count) = subscribers {
             let feed = (document.path(), name.to_owned());
-            if feeds.len() < MOST || feeds.contains_key(&feed) {
-                feeds.insert(feed, count);
+            if let Some(stated) = slot(feeds, &feed, Clone::clone) {
+                *stated = count;
             }
-        }
-    }
-
-    fn count(&self, document: &Document, status: StatusCode) {
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        let polls = &mut noted.polls;
-        if !polls.contains_key(document) {
-            if polls.len() >= MOST {
-                return;
-            }
-            polls.insert(document.clone(), Polls::default());
-        }
-        if let Some(polls) = polls.get_mut(document) {
-            polls.requests += 1;
-            polls.not_modified += u64::from(status == StatusCode::NOT_MODIFIED);
         }
     }
 
@@ -145,6 +133,19 @@ impl Readership {
         clients.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         clients
     }
+}
+
+/// What is noted of a name; `None` where there is no room for another one.
+fn slot<'a, K, Q, V>(noted: &'a mut HashMap<K, V>, name: &Q, own: impl FnOnce(&Q) -> K) -> Option<&'a mut V>
+where
+    K: Borrow<Q> + Eq + Hash,
+    Q: Eq + Hash + ?Sized,
+    V: Default,
+{
+    if noted.len() < MOST && !noted.contains_key(name) {
+        noted.insert(own(name), V::default());
+    }
+    noted.get_mut(name)
 }
 
 impl Manner {
@@ -227,7 +228,7 @@ mod tests {
             not_modified,
             subscribers,
         };
-        let expected = [feed("/all.atom", 0, None), feed("/all.rss", 2, Some(15))];
+        let expected = [feed("/all.atom", 0, None), feed("/all.rss", 3, Some(15))];
         assert_eq!(readership.feeds(), expected);
         for number in 0..2000 {
             note(&readership, &format!("/tag/{number}.rss"), &format!("bot{number}/1 (1 users)"), false);

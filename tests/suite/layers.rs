@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const BESIDE: [(&str, &[&str]); 3] = [("metrics", &["entry"]), ("client", &["server"]), ("rendition", &["metrics"])];
 
 /// Modules around all: nobody else may know them.
-const AROUND: [&str; 3] = ["config", "cli", "client"];
+const AROUND: [&str; 2] = ["config", "cli"];
 
 /// Crates of wire formats and of the system, with the only files that may name them.
 const CORNERS: [(&str, &[&str]); 7] = [
