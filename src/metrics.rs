@@ -111,6 +111,10 @@ pub struct Metrics {
     articles: Gauge,
     feeds: Gauge,
     problems: Gauge,
+    held: Gauge,
+    excluded: Gauge,
+    subscribers: Gauge,
+    careless: Gauge,
     renders: Family<ByFormat, Counter>,
     encodes: Family<ByEncoding, Counter>,
     requests: Family<ByAnswer, Counter>,
@@ -141,6 +145,10 @@ impl Metrics {
             articles: Gauge::default(),
             feeds: Gauge::default(),
             problems: Gauge::default(),
+            held: Gauge::default(),
+            excluded: Gauge::default(),
+            subscribers: Gauge::default(),
+            careless: Gauge::default(),
             renders: Family::default(),
             encodes: Family::default(),
             requests: Family::default(),
@@ -166,6 +174,18 @@ impl Metrics {
         registry.register("feedmill_articles", "Articles that are shown", self.articles.clone());
         registry.register("feedmill_feeds", "Feeds that answer", self.feeds.clone());
         registry.register("feedmill_problems", "Files with an open error or warning", self.problems.clone());
+        registry.register("feedmill_files_held", "Files withheld as their authors asked", self.held.clone());
+        registry.register("feedmill_files_excluded", "Files that inbox.exclude names", self.excluded.clone());
+        registry.register(
+            "feedmill_subscribers",
+            "Subscribers of all feeds, as readers state them in User-Agent",
+            self.subscribers.clone(),
+        );
+        registry.register(
+            "feedmill_clients_without_validators",
+            "Feed readers that asked more than once and never with a condition",
+            self.careless.clone(),
+        );
         registry.register("feedmill_renders", "Documents that were rendered", self.renders.clone());
         registry.register("feedmill_encodes", "Content codings that were made", self.encodes.clone());
         registry.register("feedmill_http_requests", "Requests that were answered", self.requests.clone());
@@ -204,6 +224,18 @@ impl Metrics {
         for (gauge, count) in [(&self.articles, articles), (&self.feeds, feeds), (&self.problems, problems)] {
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
+    }
+
+    /// Files that are not published as somebody asked.
+    pub fn set_withheld(&self, held: u64, excluded: u64) {
+        self.held.set(i64::try_from(held).unwrap_or(i64::MAX));
+        self.excluded.set(i64::try_from(excluded).unwrap_or(i64::MAX));
+    }
+
+    /// What readers say of themselves: their subscribers, and how many of them never send validators.
+    pub fn set_readership(&self, subscribers: u64, careless: u64) {
+        self.subscribers.set(i64::try_from(subscribers).unwrap_or(i64::MAX));
+        self.careless.set(i64::try_from(careless).unwrap_or(i64::MAX));
     }
 
     /// A file was closed this long before its feeds could be served.

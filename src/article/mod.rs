@@ -388,12 +388,13 @@ fn substitute_title(path: &str, body: &str, markup: Markup, parsed: &mut Parsed)
     let heading = body::first_heading(body, markup).map(|text| (text, "first heading"));
     let stem = || Some((text::one_line(stem(path)), "file name")).filter(|(text, _)| !text.is_empty());
     let words = || body::first_words(body, markup).map(|text| (text, "first words"));
-    let (title, from) = heading.or_else(stem).or_else(words).unwrap_or_else(|| ("untitled".to_owned(), "last resort"));
+    let (title, from) =
+        heading.or_else(stem).or_else(words).unwrap_or_else(|| ("untitled".to_owned(), "lack of words"));
     let title = text::cut(&title, fields::MAX_TITLE).unwrap_or(title);
     parsed.problems.push(
         Diagnostic::new(
             Code::TitleMissing,
-            format!("the article has no title; the {from} was taken: `{}`", repair::short(&title)),
+            format!("the article has no title; it was called `{}` by its {from}", repair::short(&title)),
         )
         .help(format!("add a line to the front matter: title: {}", repair::quote(&title))),
     );

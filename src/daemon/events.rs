@@ -24,6 +24,8 @@ use crate::rendition::Renditions;
 const SECOND: Duration = Duration::from_secs(1);
 /// How often what only people look at is looked up.
 const MINUTE: Duration = Duration::from_secs(60);
+/// The same while changes come.
+const RECOUNT: Duration = Duration::from_secs(5);
 /// A polled inbox costs at most this part of the time.
 const POLL_SHARE: u32 = 50;
 /// How often a polled inbox is scanned, at least and at most.
@@ -104,7 +106,9 @@ pub(super) struct Loop {
 #[derive(Debug, Default)]
 pub(super) struct Clockwork {
     second: Duration,
+    /// When what only people look at was looked up, and whether nothing has changed since.
     minute: Option<Duration>,
+    counted: bool,
     scan: Option<Duration>,
     watchdog: Option<Duration>,
     /// The loop that makes no rounds.
@@ -193,6 +197,7 @@ impl Loop {
                 paths.into_iter().for_each(|(path, end)| self.feed(Event::Done(path, end)));
             }
             Message::Committed { reread, added, withdrawn, absent, owes } => {
+                self.clockwork.counted = false;
                 self.clockwork.articles = (self.clockwork.articles + added).saturating_sub(withdrawn);
                 if !owes {
                     self.wellbeing.heals(Ailment::Catalog);
@@ -264,7 +269,8 @@ impl Loop {
         self.wellbeing.success(self.shared.clock.now().wall);
         self.clockwork.articles = counts.articles;
         self.wellbeing.ready(articles(counts.articles));
-        self.wellbeing.event(&format!("ready: {} in {} feeds", articles(counts.articles), counts.feeds));
+        let feeds = if counts.feeds == 1 { "1 feed".to_owned() } else { format!("{} feeds", counts.feeds) };
+        self.wellbeing.event(&format!("ready: {} in {feeds}", articles(counts.articles)));
         if let Some(ready) = self.ready.take() {
             let inbox = self.shared.inbox.path();
             tracing::info!("{}", start::welcome(&self.http, self.admin.as_deref(), inbox, &counts));
@@ -388,7 +394,8 @@ impl Loop {
 
     fn every_second(&mut self, now: Duration) -> Result<(), Failure> {
         self.check_root()?;
-        if self.clockwork.minute.is_none_or(|last| now >= last + MINUTE) {
+        let pause = if self.clockwork.counted { MINUTE } else { RECOUNT };
+        if self.clockwork.minute.is_none_or(|last| now >= last + pause) {
             self.clockwork.minute = Some(now);
             self.every_minute();
         }
@@ -425,6 +432,7 @@ impl Loop {
             self.clockwork.minute = None;
             return;
         };
+        self.clockwork.counted = true;
         self.wellbeing.state().metrics.set_counts(counts.articles, counts.feeds, counts.problems);
         let state = &self.setup.daemon.state;
         let free = rustix::fs::statvfs(state).map_or(0, |found| found.f_bavail.saturating_mul(found.f_frsize));

@@ -121,8 +121,11 @@ impl Admin {
             // What cannot be counted now is shown as it was counted last.
             if let Ok(counts) = renditions.counts().await {
                 metrics.set_counts(counts.articles, counts.feeds, counts.problems);
+                metrics.set_withheld(counts.held, self.health().excluded);
             }
         }
+        let subscribers = self.readership.subscribers().iter().fold(0, |sum: u64, (_, more)| sum.saturating_add(*more));
+        metrics.set_readership(subscribers, self.readership.careless().len() as u64);
         if wants_open_metrics(&request.headers) {
             ok(OPEN_METRICS, metrics.open_metrics())
         } else {

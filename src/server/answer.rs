@@ -25,8 +25,7 @@ const ARCHIVE_MAX_AGE: u64 = 3600;
 const STALE_IF_ERROR: u64 = 86_400;
 
 /// What pages may load: our own style sheet, and the pictures and recordings that articles show. No script at all.
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' http: https: data:; \
-                           media-src 'self' http: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src * data:; media-src *; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What the operator's page may load: its own files, and itself anew.
 const STATUS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
@@ -213,9 +212,11 @@ fn validate(
     if let Ok(tag) = HeaderValue::from_bytes(ETag::new(&validators.stamp, coding).as_bytes()) {
         headers.insert(ETAG, tag);
     }
-    let modified = httpdate::fmt_http_date(last_modified(validators.modified, now).into());
-    if let Ok(modified) = HeaderValue::from_maybe_shared(Bytes::from(modified)) {
-        headers.insert(LAST_MODIFIED, modified);
+    if let Some(modified) = last_modified(validators, now) {
+        let modified = httpdate::fmt_http_date(modified.into());
+        if let Ok(modified) = HeaderValue::from_maybe_shared(Bytes::from(modified)) {
+            headers.insert(LAST_MODIFIED, modified);
+        }
     }
     headers.insert(CACHE_CONTROL, freshness.of(document));
     match asked {

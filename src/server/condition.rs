@@ -29,7 +29,8 @@ pub enum Verdict {
 
 /// Evaluates the preconditions of a GET or HEAD on a document that exists.
 pub fn evaluate(headers: &HeaderMap, validators: &Validators, codings: &Codings) -> Verdict {
-    let unmodified_since = |date: i64| validators.modified.timestamp() <= date;
+    let modified = modified(validators).map(|time| time.timestamp());
+    let unmodified_since = |date: i64| modified.is_none_or(|modified| modified <= date);
     if headers.contains_key(IF_MATCH) {
         if matched(headers, &IF_MATCH, Comparison::Strong, validators, codings) == Match::None {
             return Verdict::Failed;
@@ -44,18 +45,25 @@ pub fn evaluate(headers: &HeaderMap, validators: &Validators, codings: &Codings)
             Match::Coding(coding) => Verdict::NotModified(Some(coding)),
         };
     }
-    if date(headers, &IF_MODIFIED_SINCE).is_some_and(unmodified_since) {
+    // It means nothing for a document without a date (section 13.1.3).
+    if modified.is_some() && date(headers, &IF_MODIFIED_SINCE).is_some_and(unmodified_since) {
         return Verdict::NotModified(None);
     }
     Verdict::Proceed
 }
 
-/// The `Last-Modified` to send for a stored time, at a time (RFC 9110 section 8.8.2).
+/// When a document was last modified; what belongs to the release, such as the style sheet, has no date.
+fn modified(validators: &Validators) -> Option<Timestamp> {
+    Some(validators.modified).filter(|time| time.timestamp() > 0)
+}
+
+/// The `Last-Modified` to send at a time, if any (RFC 9110 section 8.8.2).
 ///
 /// Within the very second of a change it is sent less one second, so that a second change in the same second is not
 /// missed; it is never later than now.
-pub fn last_modified(modified: Timestamp, now: Timestamp) -> Timestamp {
-    if modified.timestamp() < now.timestamp() { modified } else { now - chrono::TimeDelta::seconds(1) }
+pub fn last_modified(validators: &Validators, now: Timestamp) -> Option<Timestamp> {
+    let modified = modified(validators)?;
+    Some(if modified.timestamp() < now.timestamp() { modified } else { now - chrono::TimeDelta::seconds(1) })
 }
 
 /// How ETags are compared (RFC 9110 section 8.8.3.2).
@@ -226,6 +234,15 @@ mod tests {
     }
 
     #[test]
+    fn dates_mean_nothing_for_a_document_without_one() {
+        let validators = Validators { stamp: [7; 32], modified: Timestamp::default() };
+        for name in [IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE] {
+            let headers = [(name, HeaderValue::from_static(LATER))].into_iter().collect();
+            assert_eq!(evaluate(&headers, &validators, &Codings::of(&headers)), Verdict::Proceed);
+        }
+    }
+
+    #[test]
     fn precedence_is_that_of_the_rfc() {
         let plain = tag(Coding::Identity);
         let same = Verdict::NotModified(Some(Coding::Identity));
@@ -246,10 +263,12 @@ mod tests {
     #[test]
     fn last_modified_is_before_the_present_second() {
         let at = |second| Timestamp::from_timestamp(second, 0).expect("a time");
-        assert_eq!(last_modified(at(100), at(200)), at(100));
-        assert_eq!(last_modified(at(100), at(101)), at(100));
-        assert_eq!(last_modified(at(100), at(100)), at(99));
-        assert_eq!(last_modified(at(100), at(50)), at(49));
+        let sent = |modified, now| last_modified(&Validators { stamp: [0; 32], modified: at(modified) }, at(now));
+        assert_eq!(sent(100, 200), Some(at(100)));
+        assert_eq!(sent(100, 101), Some(at(100)));
+        assert_eq!(sent(100, 100), Some(at(99)));
+        assert_eq!(sent(100, 50), Some(at(49)));
+        assert_eq!(sent(0, 50), None);
     }
 
     proptest! {
@@ -264,10 +283,10 @@ mod tests {
         fn a_sent_date_that_comes_back_is_fresh_once_the_second_is_over(modified in 1i64..4_000_000_000, later in 1i64..1000) {
             let modified = Timestamp::from_timestamp(modified, 0).expect("a time");
             let now = modified + chrono::TimeDelta::seconds(later);
-            let sent = httpdate::fmt_http_date(last_modified(modified, now).into());
+            let validators = Validators { stamp: [0; 32], modified };
+            let sent = httpdate::fmt_http_date(last_modified(&validators, now).expect("a date").into());
             let mut headers = HeaderMap::new();
             headers.insert(IF_MODIFIED_SINCE, HeaderValue::from_str(&sent).expect("a value"));
-            let validators = Validators { stamp: [0; 32], modified };
             prop_assert_eq!(evaluate(&headers, &validators, &Codings::of(&headers)), Verdict::NotModified(None));
         }
     }

@@ -134,7 +134,8 @@ impl Desk<'_> {
         let choice = codings.choose(|coding| renditions.is_ready(&validators, coding));
         let verdict = evaluate(headers, &validators, &codings);
         if verdict == Verdict::Failed {
-            return Ok(Some(self.problem(StatusCode::PRECONDITION_FAILED, "the document is another one by now")));
+            let answer = self.problem(StatusCode::PRECONDITION_FAILED, "the document is another one by now");
+            return Ok(Some(answer.varying_by_coding()));
         }
         let Some(coding) = choice else {
             let answer = self.problem(

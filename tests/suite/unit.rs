@@ -90,3 +90,28 @@ fn the_packaged_config_is_valid_and_names_absolute_paths() {
     assert_eq!(shown["inbox.path"]["value"], "/srv/feedmill/inbox");
     assert_eq!(shown["state.path"]["value"], "/var/lib/feedmill");
 }
+
+#[test]
+fn what_a_package_holds_is_here_or_is_built() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).expect("the manifest");
+    let manifest: toml::Value = toml::from_str(&manifest).expect("TOML");
+    let deb = &manifest["package"]["metadata"]["deb"];
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("a text");
+    for asset in deb["assets"].as_array().expect("a list") {
+        let from = asset[0].as_str().expect("a path");
+        match from.strip_prefix("target/") {
+            None => assert!(root.join(from).is_file(), "{from}"),
+            // What has to be made before is made by the commands of the README.
+            Some(_) => assert!(
+                readme.contains(from) || from.ends_with(".bash") || from.ends_with(".zsh") || from.ends_with(".fish"),
+                "{from}"
+            ),
+        }
+    }
+    for script in ["postinst", "postrm"] {
+        let script = root.join(deb["maintainer-scripts"].as_str().expect("a folder")).join(script);
+        let checked = Command::new("sh").arg("-n").arg(&script).status().expect("a shell");
+        assert!(checked.success(), "{}", script.display());
+    }
+}

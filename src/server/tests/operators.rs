@@ -53,6 +53,13 @@ async fn operators_are_answered_on_their_own_address() {
     ] {
         assert!(metrics.text().lines().any(|found| found == line), "{line} in\n{}", metrics.text());
     }
+    for _ in 0..2 {
+        site.get("/all.rss", &[("User-Agent", "Fetcher/1 (12 subscribers)")]).await;
+    }
+    let metrics = site.get_admin("/metrics").await;
+    for line in ["feedmill_subscribers 12", "feedmill_clients_without_validators 1", "feedmill_files_held 1"] {
+        assert!(metrics.text().lines().any(|found| found == line), "{line} in\n{}", metrics.text());
+    }
     let open = ask(&site.admin, "GET", "/metrics", &[("Accept", "application/openmetrics-text;version=1.0.0")]).await;
     assert!(open.text().ends_with("# EOF\n"));
     let status: serde_json::Value = serde_json::from_str(site.get_admin("/status.json").await.text()).expect("JSON");

@@ -1,8 +1,9 @@
 //! What feed readers, browsers and operators get over HTTP.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
 
-use crate::driver::{Daemon, PATIENCE, Place, article};
+use crate::driver::{Daemon, PATIENCE, Place, article, skipped};
 
 const DATE: &str = "Mon, 11 Apr 2022 13:01:53 GMT";
 
@@ -199,4 +200,64 @@ fn the_access_log_names_the_client_behind_a_trusted_proxy_and_no_secret() {
     for line in [believed, not_believed] {
         assert!(!line.contains("sesame"), "{line}");
     }
+}
+
+/// Everything that REDbot finds wrong or doubtful with an address, from its report (HTTP Archive with its notes).
+fn faults(report: &serde_json::Value) -> Vec<String> {
+    let within = match report {
+        serde_json::Value::Object(fields) => {
+            let level = fields.get("level").and_then(serde_json::Value::as_str).unwrap_or_default();
+            if ["BAD", "WARN"].contains(&level.to_ascii_uppercase().as_str()) {
+                return vec![format!("{level} {}", fields.get("summary").unwrap_or(report))];
+            }
+            fields.values().collect::<Vec<_>>()
+        }
+        serde_json::Value::Array(items) => items.iter().collect(),
+        _ => Vec::new(),
+    };
+    within.into_iter().flat_map(faults).collect()
+}
+
+#[test]
+fn redbot_finds_no_fault() {
+    let place = place();
+    let daemon = place.serve_articles("", 1);
+    let article = daemon.json("/all.json")["items"][0]["url"].as_str().expect("an address").to_owned();
+    let article = article.split_once(&daemon.http).expect("a page of this server").1.to_owned();
+    let paths = [
+        "/all.rss",
+        "/all.json",
+        "/category/news",
+        "/all/",
+        "/archive/all/1.atom",
+        &article,
+        "/nothing",
+        "/feeds.opml",
+    ];
+    let asked = paths.map(|path| {
+        let url = format!("http://{}{path}", daemon.http);
+        let mut command = Command::new("redbot");
+        (path, command.args(["-o", "har", &url]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn())
+    });
+    for (path, running) in asked {
+        let Ok(running) = running else { return skipped("redbot is not installed") };
+        let output = running.wait_with_output().expect("our child");
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a report");
+        assert!(report.to_string().contains("\"GOOD\""), "{path} was not looked at: {report}");
+        assert_eq!(faults(&report), Vec::<String>::new(), "{path}");
+    }
+}
+
+#[test]
+fn prometheus_can_read_the_metrics() {
+    let place = place();
+    let daemon = place.serve_articles("", 1);
+    daemon.ask("GET", "/all.rss", &[("Accept-Encoding", "gzip"), ("User-Agent", "A/1 (3 subscribers)")]);
+    let spawned =
+        Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let Ok(mut promtool) = spawned else { return skipped("promtool is not installed") };
+    let text = daemon.admin("/metrics");
+    promtool.stdin.take().expect("piped").write_all(&text.body).expect("it reads");
+    let output = promtool.wait_with_output().expect("our child");
+    assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), text.text());
 }
