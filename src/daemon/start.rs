@@ -171,7 +171,8 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
 /// What will keep the folder of `publish.disk` up to date, where there is one.
 fn unstarted_mirror(setup: &Setup, shared: &Shared, tell: &Sender<Message>) -> Result<Option<Unstarted>, Failure> {
     let (Some(path), Some(told)) = (&setup.daemon.publish, &shared.mirror) else { return Ok(None) };
-    let folder = Folder::open(path, &setup.daemon.state).map_err(|error| {
+    let twins = setup.daemon.precompressed.clone();
+    let folder = Folder::open(path, &setup.daemon.state, twins).map_err(|error| {
         Failure::Start(format!("the folder of publish.disk {} cannot be written: {error}", path.display()))
     })?;
     let tell = tell.clone();
