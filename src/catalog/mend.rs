@@ -6,7 +6,7 @@
 //! they come from the rows that were saved, and for the others from the rule of identity.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -46,6 +46,8 @@ pub enum Cure {
     },
     /// A new catalog was made; the old file is kept here.
     Rebuilt(PathBuf),
+    /// The file was removed, or another one was put at its name: it is there again, as it was.
+    PutBack,
 }
 
 /// What SQLite finds wrong with the file; `None` where that is nothing.
@@ -72,6 +74,38 @@ impl Catalog {
         self.readers.take_damage()
     }
 
+    /// Whether its file still stands at its name; so it is where that cannot be told.
+    pub fn is_there(&self) -> bool {
+        let gone = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+        match (self.file, super::place_of(&self.path)) {
+            (None, _) => true,
+            (Some(file), Some(there)) => file == there,
+            (Some(_), None) => !fs::metadata(&self.path).is_err_and(gone),
+        }
+    }
+
+    /// Writes the catalog anew at its name: what was removed is all there, as long as it is open.
+    fn put_back(&mut self, now: Now) -> Result<Cure, Error> {
+        let io = |source| Error::Io { dir: self.path.display().to_string(), source };
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder).map_err(io)?;
+        }
+        let fresh = load::fresh(&self.path).map_err(io)?;
+        self.connection.execute("VACUUM INTO ?1", [fresh.display().to_string()])?;
+        File::open(&fresh).and_then(|file| file.sync_all()).map_err(io)?;
+        let placed = self.readers.shut_out(|| match self.path.try_exists() {
+            Ok(true) => exchange(&fresh, &self.path, now).map(|aside| {
+                tracing::warn!(aside = %aside.display(), "another file stood at the catalog's name; it is kept");
+            }),
+            _ => load::put_in_place(&fresh, &self.path),
+        });
+        placed?;
+        // The last connection to a file removes the log of its name when it is closed: before the new one has a log.
+        self.connection = Connection::open_in_memory()?;
+        self.reopen()?;
+        Ok(Cure::PutBack)
+    }
+
     /// Puts right whatever is damaged. Readers go on with what is whole. Where nothing is found twice in a row although
     /// somebody says so, the catalog is made anew.
     ///
@@ -79,6 +113,9 @@ impl Catalog {
     ///
     /// Where the disk does not let it; nothing has changed then.
     pub fn mend(&mut self, now: Now, originals: &dyn Originals) -> Result<Cure, Error> {
+        if !self.is_there() {
+            return self.put_back(now);
+        }
         match self.mend_in_place(now, originals) {
             Err(error) if error.is_damage() => {
                 tracing::debug!(%error, "the catalog cannot be mended in place");

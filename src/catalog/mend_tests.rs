@@ -123,6 +123,7 @@ impl Model {
                     Cure::Sound => "in vain",
                     Cure::Mended { .. } => "mended",
                     Cure::Rebuilt(_) => "rebuilt",
+                    Cure::PutBack => panic!("{what}: it was there"),
                 };
                 if how == "in vain" {
                     let again = catalog.mend(now(), &self.files).expect("mended");

@@ -300,6 +300,8 @@ pub struct Catalog {
     /// The digest of `settings.rules` alone.
     reads: Hash,
     connection: Connection,
+    /// Device and inode of the file that it is open on.
+    file: Option<(u64, u64)>,
     readers: Readers,
     late: due::Late,
     waits: due::Waits,
@@ -356,6 +358,7 @@ impl Catalog {
             reads: settings.rules.digest(),
             next_due: None,
             late: due::Late::default(),
+            file: None,
             path,
             settings,
             connection: Connection::open_in_memory()?,
@@ -394,6 +397,7 @@ impl Catalog {
             reads: settings.rules.digest(),
             next_due: due::next(&connection)?,
             late: due::Late::new(&connection)?,
+            file: place_of(&path),
             path,
             settings,
             connection,
@@ -586,6 +590,7 @@ impl Catalog {
             return self.thaw();
         }
         self.connection = schema::open_writer(&self.path)?;
+        self.file = place_of(&self.path);
         write_something(&self.connection)?;
         // What the failed transaction did to them did not happen.
         self.waits = self.waits.anew();
@@ -604,6 +609,7 @@ impl Catalog {
             Ok::<_, Error>(connection)
         });
         self.connection = opened?;
+        self.file = place_of(&self.path);
         self.frozen = None;
         self.late = due::Late::new(&self.connection)?;
         self.next_due = due::next(&self.connection)?;
@@ -619,6 +625,12 @@ impl Catalog {
     pub fn readers(&self) -> Readers {
         self.readers.clone()
     }
+}
+
+/// Device and inode of what stands at a path.
+fn place_of(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 /// Commits what changes nothing that is shown. SQLite writes nothing where a row stays what it was: so it never does.

@@ -240,6 +240,7 @@ impl Loop {
                 tracing::warn!(indexes, rows, "the catalog was mended in its place");
                 self.wellbeing.event("the catalog was mended in its place");
             }
+            Cure::PutBack => tracing::warn!("the catalog was put back at its name"),
             Cure::Rebuilt(aside) => {
                 tracing::warn!(aside = %aside.display(), "the catalog was made anew; the damaged file is kept");
                 self.wellbeing.event("the catalog was made anew; the damaged file is kept");

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, RwLock};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -47,7 +48,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         refuse_inside_inbox(folder, "the folder of publish.disk", &setup.daemon.inbox)?;
     }
     let inherited = systemd::sockets().map_err(|error| Failure::Start(chain(&error)))?;
-    let lock = Lock::acquire(&setup.daemon.state)?;
+    let lock = Arc::new(Lock::acquire(&setup.daemon.state)?);
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("serve")
@@ -103,7 +104,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
     let threads = Threads {
         writer: {
             let opened = opened.as_ref().map(|opened| Arc::clone(&opened.renditions));
-            start_writer(catalog, opened, &setup, &shared, &metrics, tell.clone())
+            start_writer(catalog, opened, &setup, &shared, &metrics, Arc::clone(&lock), tell.clone())
         },
         others: start_readers(&shared, &tell),
         shared: Arc::clone(&shared),
@@ -259,6 +260,7 @@ fn start_writer(
     setup: &Setup,
     shared: &Arc<Shared>,
     metrics: &Arc<Metrics>,
+    lock: Arc<Lock>,
     tell: Sender<Message>,
 ) -> JoinHandle<()> {
     let (setup, shared, metrics) = (setup.clone(), Arc::clone(shared), Arc::clone(metrics));
@@ -297,8 +299,23 @@ fn start_writer(
                 tracing::debug!(error = chain(&error), "the catalog's log could not be copied");
             }
         });
-        let (log, waited, damage, owed) = (Log::default(), None, None, Owed::default());
-        Writer { record, lanes, clock, pulse, holds, originals, copier, log, waited, damage, owed, say }.run();
+        let writer = Writer {
+            record,
+            lanes,
+            clock,
+            pulse,
+            holds,
+            originals,
+            copier,
+            log: Log::default(),
+            waited: None,
+            damage: None,
+            owed: Owed::default(),
+            lock: Box::new(move || lock.renew()),
+            seen: Instant::now(),
+            say,
+        };
+        writer.run();
     })
 }
 

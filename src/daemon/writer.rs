@@ -33,6 +33,8 @@ const MOST: u64 = 2048;
 const READERS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 /// How long a file whose transaction failed is waited for: it is read again within seconds.
 const OWED: Duration = Duration::from_secs(30);
+/// What is wrong where the catalog's file is not at its name.
+const REMOVED: &str = "its file was removed, or another one stands at its name";
 /// How soon the catalog is asked again for what it kept due.
 const DUE_AGAIN: Duration = Duration::from_millis(500);
 /// How long the lanes are empty before the log is copied to its end.
@@ -58,6 +60,8 @@ pub(super) trait Record: Send {
     fn next_due(&self) -> Option<Timestamp>;
     /// See [`Catalog::take_damage`].
     fn take_damage(&self) -> Option<String>;
+    /// See [`Catalog::is_there`].
+    fn is_there(&self) -> bool;
     /// See [`Catalog::mend`].
     fn mend(&mut self, now: Now, originals: &dyn Originals) -> Result<Cure, Error>;
 }
@@ -97,6 +101,10 @@ impl Record for Catalog {
 
     fn take_damage(&self) -> Option<String> {
         Catalog::take_damage(self)
+    }
+
+    fn is_there(&self) -> bool {
+        Catalog::is_there(self)
     }
 
     fn mend(&mut self, now: Now, originals: &dyn Originals) -> Result<Cure, Error> {
@@ -160,6 +168,10 @@ pub(super) struct Writer<R, Say> {
     pub(super) damage: Option<String>,
     /// Files whose transaction failed and that did not come again yet, and when one failed last.
     pub(super) owed: Owed,
+    /// Makes sure that the state folder is still locked by this process.
+    pub(super) lock: Box<dyn Fn() -> Result<(), Error> + Send>,
+    /// When the catalog's file was last seen at its name.
+    pub(super) seen: Instant,
     pub(super) say: Say,
 }
 
@@ -251,6 +263,7 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
                     Pause::Over => {}
                 }
             }
+            self.look_for_file();
             if self.mend().is_err() {
                 failures += 1;
                 continue;
@@ -386,12 +399,23 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
         (self.say)(Said::Failed { paths, why: chain(error) });
     }
 
+    /// What is written to a file that was removed is lost at the next start.
+    fn look_for_file(&mut self) {
+        if self.seen.elapsed() < SLICE {
+            return;
+        }
+        self.seen = Instant::now();
+        if !self.record.is_there() {
+            self.damage = Some(REMOVED.to_owned());
+        }
+    }
+
     /// Mends what the writer or a reader found damaged.
     fn mend(&mut self) -> Result<(), ()> {
         let Some(what) = self.damage.take().or_else(|| self.record.take_damage()) else { return Ok(()) };
         (self.say)(Said::Mending(what.clone()));
         self.pulse.write.rest();
-        match self.record.mend(self.clock.now(), &*self.originals) {
+        match (self.lock)().and_then(|()| self.record.mend(self.clock.now(), &*self.originals)) {
             Ok(cure) => {
                 // What readers found meanwhile was most likely the same.
                 let _ = self.record.take_damage();
@@ -420,6 +444,11 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
             if Instant::now() >= until {
                 break;
             }
+        }
+        if !self.record.is_there() {
+            // Nothing to open: what is open is all that there is.
+            self.damage.get_or_insert_with(|| REMOVED.to_owned());
+            return Pause::Over;
         }
         // A failed fsync must not be retried on the same open file: the kernel reports it once and may have dropped
         // the pages.

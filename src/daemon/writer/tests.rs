@@ -109,6 +109,10 @@ impl Record for Fake {
         self.script.lock().expect("unpoisoned").damage.take()
     }
 
+    fn is_there(&self) -> bool {
+        true
+    }
+
     fn mend(&mut self, _: Now, _: &dyn Originals) -> Result<Cure, Error> {
         let mut script = self.script.lock().expect("unpoisoned");
         if script.failing > 0 {
@@ -142,6 +146,8 @@ fn with_writer(script: Script, test: impl FnOnce(&Lanes, &Mutex<Script>, &Receiv
         waited: None,
         damage: None,
         owed: Owed::default(),
+        lock: Box::new(|| Ok(())),
+        seen: Instant::now(),
         say: move |message| drop(say.send(message)),
     };
     let thread = std::thread::spawn(move || writer.run());

@@ -173,3 +173,52 @@ fn a_disk_that_is_really_full_is_served_told_and_healed() {
     };
     trouble("really full", &place, &daemon, 600, begin, || fs::remove_file(&filler).expect("it is there"));
 }
+
+/// What somebody does to the state of a running daemon.
+fn lose(what: &str, how: impl FnOnce(&Place)) {
+    let place = Place::new();
+    fill(&place);
+    let daemon = place.serve_articles(BASE, FILES as u64);
+    place.write("new1.md", text(501, 0));
+    daemon.until("a new one", |daemon| daemon.titles("all").contains(&title(501)));
+    let items = |daemon: &Daemon| {
+        let feed = daemon.json("/archive/all/1.json");
+        let items = feed["items"].as_array().expect("items").iter();
+        let all: std::collections::BTreeSet<String> =
+            items.map(|item| format!("{} {} {}", item["id"], item["date_published"], item["date_modified"])).collect();
+        all
+    };
+    let before = items(&daemon);
+    how(&place);
+    place.write("new2.md", text(502, 0));
+    daemon.until("it is put back", |daemon| {
+        !degraded(daemon) && daemon.log.try_iter().any(|line| line.contains("the catalog was put back"))
+    });
+    daemon.until("the next one", |daemon| daemon.titles("all").contains(&title(502)));
+    // It is still nobody else's.
+    let other = place.run(&["serve", "--listen", "127.0.0.1:0", "--admin", "off"]);
+    assert_eq!(other.code, Some(4), "{what}: {other:?}");
+    assert!(other.stderr.contains(&daemon.pid().to_string()), "{what}: {other:?}");
+    let after = items(&daemon);
+    assert!(after.is_superset(&before) && after.len() == before.len() + 1, "{what}: {after:?}");
+    // All of it is there without the inbox.
+    daemon.kill();
+    fs::rename(place.inbox(""), place.path("away")).expect("one file system");
+    let daemon = place.serve(BASE);
+    assert_eq!(items(&daemon), after, "{what}");
+}
+
+#[test]
+fn a_state_that_is_removed_or_replaced_is_put_back() {
+    let catalog = |place: &Place| place.path("state/catalog.sqlite");
+    lose("the file", |place| fs::remove_file(catalog(place)).expect("it is there"));
+    lose("the folder", |place| fs::remove_dir_all(place.path("state")).expect("it is there"));
+    lose("another file", |place| {
+        fs::write(place.path("spool/other"), "another file").expect("writable");
+        fs::rename(place.path("spool/other"), catalog(place)).expect("one file system");
+    });
+    lose("an older copy", |place| {
+        fs::copy(catalog(place), place.path("spool/older")).expect("readable");
+        fs::rename(place.path("spool/older"), catalog(place)).expect("one file system");
+    });
+}

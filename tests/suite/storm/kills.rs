@@ -190,6 +190,7 @@ fn a_killed_daemon_loses_nothing_and_doubles_nothing() {
     }
     let daemon = model.place.serve(&config);
     model.audit(&daemon, false);
+    assert_eq!(model.place.set_aside(), Vec::<PathBuf>::new(), "a kill damages nothing");
     assert!(longest < 48 << 20, "the catalog's log grew to {longest} bytes");
     measured(&format!(
         "kills: {kills}, operations {}, files {}, answers checked {}, slowest start {slowest:?}, longest log {longest} B",
