@@ -102,7 +102,7 @@ fn hugo(site: &Path, public: &Path) -> Cost {
 
 fn median(mut costs: Vec<Cost>) -> Cost {
     let middle = costs.len() / 2;
-    costs.sort_by(|a, b| a.0.cmp(&b.0));
+    costs.sort_by_key(|cost| cost.0);
     let time = costs[middle].0;
     costs.sort_by(|a, b| a.1.total_cmp(&b.1));
     (time, costs[middle].1)
