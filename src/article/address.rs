@@ -43,6 +43,8 @@ pub(super) fn read(written: &str) -> Address {
             Ok(_) => Address::Relative(address.to_owned()),
             Err(_) => Address::Invalid,
         },
+        // Template code, of which nobody knows what it would give.
+        None if address.contains("{{") => Address::Invalid,
         // Words are no address, and a quote would end the attribute that an old reader puts it in.
         None if address.contains([' ', '\u{3000}', '"', '<', '>', '\\']) && !address.contains(['/', '.']) => {
             Address::Invalid
@@ -141,6 +143,7 @@ mod tests {
             ("http://", None),
             ("https://x.example/a\r\nX: y", None),
             ("not a url", None),
+            ("{{ site.cdn }}/a.jpg", None),
             ("", None),
         ] {
             assert_eq!(any(input).as_deref(), expect, "{input:?}");

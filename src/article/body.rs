@@ -72,7 +72,7 @@ fn is_html(body: &str) -> bool {
 const VOID: &[&str] =
     &["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
 
-enum Token<'t> {
+pub(super) enum Token<'t> {
     Text(&'t str),
     /// A comment, declaration or element without tags inside.
     Comment,
@@ -85,7 +85,7 @@ enum Token<'t> {
 }
 
 /// HTML cut into tags, comments and text: good enough to count by, not to publish by.
-struct Tokens<'t> {
+pub(super) struct Tokens<'t> {
     rest: &'t str,
     /// Where no closing mark is ahead any more, none is looked for again: a flood of openings stays linear.
     no_comment_end: bool,
@@ -93,8 +93,18 @@ struct Tokens<'t> {
 }
 
 impl<'t> Tokens<'t> {
-    fn of(text: &'t str) -> Tokens<'t> {
+    pub(super) fn of(text: &'t str) -> Tokens<'t> {
         Tokens { rest: text, no_comment_end: false, no_tag_end: false }
+    }
+
+    /// The same, with where each stands.
+    pub(super) fn with_places(mut self) -> impl Iterator<Item = (Token<'t>, std::ops::Range<usize>)> {
+        let length = self.rest.len();
+        std::iter::from_fn(move || {
+            let start = length - self.rest.len();
+            let token = self.next()?;
+            Some((token, start..length - self.rest.len()))
+        })
     }
 
     fn tag(&mut self) -> Option<Token<'t>> {

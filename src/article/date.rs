@@ -58,8 +58,8 @@ fn resolve(local: NaiveDateTime, zone: Tz) -> Option<Timestamp> {
 /// Trims, peels quotes, folds full-width digits and signs, drops comments and weekdays of CJK.
 fn tidy(text: &str) -> Result<String, &'static str> {
     let mut text = text.trim();
-    for quote in ['"', '\''] {
-        if let Some(inner) = text.strip_prefix(quote).and_then(|t| t.strip_suffix(quote)) {
+    for (open, close) in [('"', '"'), ('\'', '\''), ('“', '”'), ('‘', '’')] {
+        if let Some(inner) = text.strip_prefix(open).and_then(|t| t.strip_suffix(close)) {
             text = inner.trim();
         }
     }
@@ -161,7 +161,8 @@ impl<'t> Cursor<'t> {
         let number: i64 = whole.parse().ok()?;
         match whole.len() {
             10 => DateTime::from_timestamp(number, 0).map(|at| at.naive_utc()),
-            13 => DateTime::from_timestamp_millis(number).map(|at| at.naive_utc()),
+            // Whole seconds are all that is kept.
+            13 => DateTime::from_timestamp(number / 1000, 0).map(|at| at.naive_utc()),
             _ => None,
         }
     }

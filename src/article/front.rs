@@ -75,6 +75,9 @@ pub(super) fn cut(text: &str) -> Front<'_> {
         comment(text, first)
     } else if dashes(bare.trim_start_matches(' ')) && indent < 4 {
         yaml(text, first, indent)
+    } else if let Some(dialect) = labelled(bare) {
+        // Eleventy and others that use the same library.
+        fenced(text, first, dialect, dashes)
     } else if bare == "+++" {
         fenced(text, first, Dialect::Toml, |line| line == "+++")
     } else if bare == ";;;" {
@@ -105,6 +108,16 @@ fn front(text: &str, dialect: Dialect, block: std::ops::Range<usize>, body_start
         block_start,
         body_start,
         problems: Vec::new(),
+    }
+}
+
+/// An opening fence that names its dialect: `---toml`.
+fn labelled(line: &str) -> Option<Dialect> {
+    match line.strip_prefix("---")?.trim_start().to_ascii_lowercase().as_str() {
+        "yaml" | "yml" => Some(Dialect::Yaml),
+        "toml" => Some(Dialect::Toml),
+        "json" => Some(Dialect::Json),
+        _ => None,
     }
 }
 
@@ -223,13 +236,15 @@ pub(super) fn cut_before_prose<'t>(text: &'t str, found: &Front<'t>) -> Option<F
 fn keys_end(block: &str) -> usize {
     let mut end = 0;
     let mut after_blank = false;
+    let mut in_scalar = false;
     for line in lines(block, 0) {
         let trimmed = line.text.trim();
         if trimmed.is_empty() {
             after_blank = true;
             continue;
         }
-        let inside = line.text.starts_with([' ', '\t']) && !after_blank;
+        // Blank lines part the paragraphs of a block scalar.
+        let inside = line.text.starts_with([' ', '\t']) && (!after_blank || in_scalar);
         if !(inside
             || key_of(line.text).is_some()
             || (trimmed.starts_with("- ") || trimmed == "-") && !after_blank
@@ -238,6 +253,8 @@ fn keys_end(block: &str) -> usize {
             break;
         }
         after_blank = false;
+        in_scalar &= inside;
+        in_scalar |= matches!(trimmed.rsplit(' ').next(), Some("|" | ">" | "|-" | ">-" | "|+" | ">+"));
         end = line.next;
     }
     end

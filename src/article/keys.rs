@@ -78,6 +78,10 @@ fn bounded(front: &Front<'_>, read: fn(&Front<'_>) -> Outcome) -> Outcome {
 fn yaml(front: &Front<'_>) -> Outcome {
     let mut problems = Vec::new();
     let value = match yaml::parse(&front.block) {
+        Ok(value) if repair::is_misread(&front.block, &value) => {
+            let error = yaml::Error { line: 1, column: 1, message: "it means something else".into(), budget: false };
+            return Outcome::Keys(repair::lines(front, &error));
+        }
         Ok(value) => value,
         Err(error) if error.budget => return refused(front, &error.message),
         Err(error) => match without_tabs(front) {

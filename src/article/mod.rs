@@ -21,6 +21,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod text;
+mod unrooted;
 mod values;
 
 use std::collections::BTreeMap;
@@ -205,6 +206,8 @@ pub struct Rules {
     pub fields: BTreeMap<Field, Vec<String>>,
     /// What does not count as a change (`articles.ignore_changes`).
     pub ignore_changes: Vec<Noise>,
+    /// Whether the settings give relative addresses a base (`site.assets_url`, `articles.link`).
+    pub rooted: bool,
 }
 
 /// What a list of categories means.
@@ -236,6 +239,7 @@ impl Default for Rules {
             charset: None,
             fields: BTreeMap::new(),
             ignore_changes: vec![Noise::Default],
+            rooted: false,
         }
     }
 }
@@ -348,6 +352,9 @@ fn read(path: &str, text: &str, encoding: &str, rules: &Rules, parsed: &mut Pars
         body,
         content: Hash::default(),
     };
+    if !rules.rooted && article.link.is_none() {
+        unrooted::report(&article, text, parsed);
+    }
     article.content = content::hash(&article, &text[front.body_start..], &rules.ignore_changes);
     parsed.article = Some(article);
 }

@@ -7,6 +7,7 @@
 use super::fields;
 use super::front::{self, Front};
 use super::keys::Keys;
+use super::text;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::yaml::{self, Entry, Value};
 
@@ -44,6 +45,47 @@ pub(super) fn lines(front: &Front<'_>, error: &yaml::Error) -> Keys {
     keys
 }
 
+/// Whether valid YAML says what no author means: `"\alpha"` is a bell and `lpha`, `&#8220;A&#8221; b` an anchor and
+/// `b`, `!Hola amigo` a tag and `amigo`.
+pub(super) fn is_misread(block: &str, value: &Value) -> bool {
+    block.contains('\\') && has_lost_letter(value)
+        || block.contains(['&', '!'])
+            && block.lines().any(|line| {
+                let known = split(line).filter(|(key, _)| fields::is_known(&key.to_lowercase()));
+                let Some((_, at)) = known else { return false };
+                let value = line[at..].trim_end();
+                match value.as_bytes() {
+                    [b'&', ..] => {
+                        let anchor = value.split(' ').next().unwrap_or_default();
+                        text::decode_entities(anchor) != anchor
+                    }
+                    [b'!', letter, ..] => letter.is_ascii_alphabetic() && value.contains(' '),
+                    _ => false,
+                }
+            })
+}
+
+/// Whether a text has a control character right before a letter, as the escapes of double quotes make them out of a
+/// backslash and a letter.
+fn has_lost_letter(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Scalar(scalar) => {
+            let escaped = |c| {
+                matches!(
+                    c,
+                    '\0' | '\u{7}' | '\u{8}' | '\u{b}' | '\u{c}' | '\u{1b}' | '\u{85}' | '\u{2028}' | '\u{2029}'
+                )
+            };
+            let follows =
+                |(at, c): (usize, &str)| scalar.text[at + c.len()..].starts_with(|c: char| c.is_ascii_alphabetic());
+            scalar.text.match_indices(escaped).any(follows)
+        }
+        Value::List(items) => items.iter().any(has_lost_letter),
+        Value::Map(entries) => entries.iter().any(|entry| has_lost_letter(&entry.value)),
+    }
+}
+
 /// Whether a block has no key at all, but text.
 pub(super) fn is_prose(block: &str) -> bool {
     !block.trim().is_empty() && !block.lines().any(|line| front::key_of(line).is_some())
@@ -69,8 +111,8 @@ fn read_piece(piece: &Piece<'_>, front: &Front<'_>, keys: &mut Keys) {
     if keys.problems.len() > MAX_LOOSE {
         return loose_piece(piece, (1, 1), offset, front, keys);
     }
-    match yaml::parse(&text) {
-        Ok(Value::Map(entries)) => {
+    match yaml::parse(&text).map(|value| (is_misread(&text, &value), value)) {
+        Ok((false, Value::Map(entries))) => {
             keys.entries
                 .extend(entries.into_iter().map(|entry| Entry { line: entry.line.map(|line| line + offset), ..entry }));
         }
@@ -148,10 +190,11 @@ fn loose_piece<'b>(piece: &Piece<'b>, at: (u32, u32), offset: u32, front: &Front
                 continue;
             };
             let start = line.len() - item.trim_start().len();
-            let parsed = yaml::parse(trimmed).ok().and_then(|value| match value {
-                Value::List(mut items) if items.len() == 1 => items.pop(),
-                _ => None,
-            });
+            let parsed =
+                yaml::parse(trimmed).ok().filter(|value| !has_lost_letter(value)).and_then(|value| match value {
+                    Value::List(mut items) if items.len() == 1 => items.pop(),
+                    _ => None,
+                });
             items.push(parsed.filter(|item| !matches!(item, Value::Map(_)) || !item_was_text(trimmed)).unwrap_or_else(
                 || {
                     let text = loose_scalar(item.trim());
@@ -189,21 +232,20 @@ fn loose_piece<'b>(piece: &Piece<'b>, at: (u32, u32), offset: u32, front: &Front
         text.push(' ');
         text.push_str(line.trim());
     }
-    let mut value = if text.is_empty() { Value::Null } else { Value::text(loose_scalar(&text)) };
-    let mut mended = value.as_str().map(quote);
-    if key != "title"
-        && let Some(items) = open_list(&text)
-    {
-        mended = Some(format!("[{}]", items.iter().map(|item| quote(item)).collect::<Vec<_>>().join(", ")));
-        value = Value::List(items.into_iter().map(Value::text).collect());
-    }
+    let value = loose_value(key, &text);
+    let mended = match &value {
+        Value::List(items) => {
+            Some(format!("[{}]", items.iter().filter_map(Value::as_str).map(quote).collect::<Vec<_>>().join(", ")))
+        }
+        value => value.as_str().map(quote),
+    };
     let goes_on = below.iter().any(|(_, line)| !line.starts_with([' ', '\t']));
     let reason = match why_key(first, &text) {
         None if goes_on => "its text goes on in the first column".to_owned(),
         None => "it could not be read".to_owned(),
         Some(reason) => reason,
     };
-    let verb = if matches!(key, "tags" | "categories" | "authors" | "keywords") { "are" } else { "is" };
+    let verb = if is_list(key) { "are" } else { "is" };
     let taken = mended.as_deref().unwrap_or("nothing");
     let shown = value.as_str().map_or_else(|| taken.to_owned(), short);
     report(
@@ -214,6 +256,26 @@ fn loose_piece<'b>(piece: &Piece<'b>, at: (u32, u32), offset: u32, front: &Front
         mended.as_ref().map(|mended| format!("quote it: {key}: {mended}")),
     );
     keys.entries.push(Entry { key: key.to_owned(), line: Some(offset + 1), value });
+}
+
+/// Whether a key's value is usually a list.
+fn is_list(key: &str) -> bool {
+    matches!(key, "tags" | "categories" | "authors" | "keywords")
+}
+
+/// A value that its dialect's parser refuses: a list where it looks like one, else a text.
+fn loose_value(key: &str, text: &str) -> Value {
+    let text = text.trim();
+    if is_list(key)
+        && let Some(items) = text.strip_prefix("- ")
+    {
+        return Value::List(items.split(" - ").map(|item| Value::text(loose_scalar(item))).collect());
+    }
+    match open_list(text).filter(|_| key != "title") {
+        Some(items) => Value::List(items.into_iter().map(Value::text).collect()),
+        None if text.is_empty() => Value::Null,
+        None => Value::text(loose_scalar(text)),
+    }
 }
 
 /// The items of a list in brackets that are not closed, or of one with broken items.
@@ -298,6 +360,7 @@ fn why(value: &str) -> Option<String> {
                 Some(_) => "the quoted text holds characters that YAML forbids".to_owned(),
             }
         }
+        '&' if value[1..].contains(';') => "an unquoted value may not begin with a character reference".to_owned(),
         '@' | '`' | '%' | '*' | '&' | '!' | '|' | '>' | ',' | ']' | '}' => {
             format!("an unquoted value may not begin with '{first}'")
         }
@@ -355,6 +418,9 @@ pub(super) fn peel(value: &str) -> String {
         let rest = &value[1..];
         return if closes_somewhere(rest, quote) { value.to_owned() } else { unescape(rest.trim(), quote) };
     }
+    if is_two_quotations(&value[1..value.len() - 1], quote) {
+        return value.to_owned();
+    }
     let run = leading.min(trailing);
     let core = &value[run..value.len() - run];
     if run > 1 && !core.contains(quote) {
@@ -362,6 +428,16 @@ pub(super) fn peel(value: &str) -> String {
         return peel(core);
     }
     unescape(&value[1..value.len() - 1], quote)
+}
+
+/// Whether what stands between a value's first and last quote is the end of one quotation and the beginning of
+/// another, as in `"A" and "B"`.
+fn is_two_quotations(inner: &str, quote: char) -> bool {
+    inner.matches(quote).count().is_multiple_of(2)
+        && inner.find(quote).is_some_and(|at| {
+            inner[..at].ends_with(|c: char| !c.is_whitespace() && c != '\\' && c != quote)
+                && inner[at + 1..].starts_with(|c: char| c.is_whitespace() || c.is_ascii_punctuation() && c != quote)
+        })
 }
 
 /// Whether a quote stands anywhere but between two letters.
@@ -404,10 +480,9 @@ pub(super) fn toml_lines(front: &Front<'_>) -> Keys {
         }
         let Some((key, start)) = split(trimmed) else { continue };
         let number = u32::try_from(at).ok().map(|at| at + front.first_line);
-        let value = toml::de::DeValue::parse(trimmed[start..].trim()).ok().map_or_else(
-            || Value::text(loose_scalar(&trimmed[start..])),
-            |value| super::keys::toml_scalar(value.get_ref()),
-        );
+        let value = toml::de::DeValue::parse(trimmed[start..].trim())
+            .ok()
+            .map_or_else(|| loose_value(key, &trimmed[start..]), |value| super::keys::toml_scalar(value.get_ref()));
         let entry = Entry { key: key.to_owned(), line: number, value };
         if section.is_empty() {
             entries.push(entry);

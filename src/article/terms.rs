@@ -17,8 +17,8 @@ pub(super) fn categories(value: &Value, meaning: Categories, at_blanks: bool) ->
     let nested = matches!(value, Value::List(items) if items.iter().any(|item| matches!(item, Value::List(_))));
     let mut paths: Vec<Vec<String>> = match (meaning, value) {
         (Categories::Flat, _) => names(value, at_blanks).into_iter().map(|name| vec![name]).collect(),
-        (Categories::Path, Value::List(items)) if nested => items.iter().map(|item| path(item, at_blanks)).collect(),
-        (Categories::Path, _) => vec![path(value, at_blanks)],
+        (Categories::Path, Value::List(items)) if nested => items.iter().map(|item| path(item, at_blanks, 1)).collect(),
+        (Categories::Path, _) => vec![path(value, at_blanks, 0)],
     };
     paths.retain(|path| !path.is_empty());
     let mut seen = Vec::new();
@@ -32,9 +32,9 @@ pub(super) fn categories(value: &Value, meaning: Categories, at_blanks: bool) ->
 }
 
 /// The names of one path; here a name may come again.
-fn path(value: &Value, at_blanks: bool) -> Vec<String> {
+fn path(value: &Value, at_blanks: bool, depth: u32) -> Vec<String> {
     let mut path = Vec::new();
-    collect(value, at_blanks, 0, &mut path);
+    collect(value, at_blanks, depth, &mut path);
     path
 }
 

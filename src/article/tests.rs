@@ -58,6 +58,9 @@ fn dialects() {
     check("<!--\n.. title: a\n.. slug: b\n.. date: 2012-03-30 23:00:00 UTC-03:00\n-->\n\nx\n", "a", "x", &[]);
     check("<!--\nno keys: here\n-->\nx\n", "a", "<!--\nno keys: here\n-->\nx", &["title-missing"]);
     check("%YAML 1.2\n---\ntitle: a\n---\nx\n", "a", "x", &[]);
+    check("---json\n{\"title\": \"a\"}\n---\nx\n", "a", "x", &[]);
+    check("---toml\ntitle = \"a\"\n---\nx\n", "a", "x", &[]);
+    check("--- yaml\ntitle: a\n---\nx\n", "a", "x", &[]);
     check("# a\n\nx\n", "a", "# a\n\nx", &["title-missing"]);
     check("x\n", "a", "x", &["title-missing"]);
 }
@@ -114,6 +117,8 @@ fn broken_yaml_costs_a_warning() {
         ("title: \"C:\\docs \\pi\"", "C:\\docs \\pi", 8),
         ("title: \"b \\\" \\d\"", "b \" \\d", 8),
         ("title: 'It's b'", "It's b", 8),
+        ("title: \"b\" and \"c\"", "\"b\" and \"c\"", 8),
+        ("title: 'b', 'c'", "'b', 'c'", 8),
         ("title: 'It's open", "It's open", 8),
         ("title: \"never closed", "never closed", 8),
         ("title:b", "b", 7),
@@ -137,6 +142,59 @@ fn broken_yaml_costs_a_warning() {
         assert_eq!(codes(&again), [""; 0], "{mended}");
         assert_eq!(again.article.unwrap().title, title, "{mended}");
     }
+}
+
+#[test]
+fn valid_yaml_that_nobody_means_is_read_as_it_stands() {
+    for (line, title) in [
+        (r#"title: "the \alpha and \beta""#, r"the \alpha and \beta"),
+        (r#"title: "\Lambda calculus""#, r"\Lambda calculus"),
+        ("title: &#8220;Moby&#8221; and more", "“Moby” and more"),
+        ("title: &quot;Moby&quot;", "\"Moby\""),
+        ("title: !Hola amigo", "!Hola amigo"),
+    ] {
+        let parsed = read(&format!("---\n{line}\ndate: 2022-01-02\ntags:\n- b\n- \"c\"\n---\nbody\n"));
+        assert_eq!(codes(&parsed), ["yaml-repaired"], "{line}: {:?}", parsed.problems);
+        let article = parsed.article.unwrap();
+        assert_eq!((article.title.as_str(), article.tags.len()), (title, 2), "{line}");
+    }
+    // What is meant.
+    for (line, title) in [
+        (r#"title: "a \u263A\tb""#, "a ☺ b"),
+        ("title: &name Moby", "Moby"),
+        ("title: !!str 2015", "2015"),
+        ("title: \"AT&amp;T\"", "AT&T"),
+    ] {
+        let parsed = read(&format!("---\n{line}\ndate: 2022-01-02\n---\nbody\n"));
+        assert_eq!(codes(&parsed), [""; 0], "{line}: {:?}", parsed.problems);
+        assert_eq!(parsed.article.unwrap().title, title, "{line}");
+    }
+}
+
+#[test]
+fn blank_lines_in_a_text_end_no_front_matter() {
+    let text = "---\ntitle: a: b\nsummary: >\n  one\n\n  two\ntags: [c]\n---\nx\n";
+    let parsed = read(text);
+    let article = parsed.article.as_ref().unwrap();
+    assert_eq!(codes(&parsed), ["date-missing", "yaml-repaired"], "{:?}", parsed.problems);
+    assert_eq!((body_of(text, article).as_str(), article.tags.as_slice()), ("x\n", ["c".to_owned()].as_slice()));
+}
+
+#[test]
+fn a_list_that_begins_behind_its_key() {
+    let parsed = read("---\ntitle: a\ndate: 2022-01-02\ncategories: - b\ntags: - c - d\n---\nx\n");
+    assert_eq!(codes(&parsed), ["yaml-repaired", "yaml-repaired"], "{:?}", parsed.problems);
+    let article = parsed.article.unwrap();
+    assert_eq!(article.categories, [["b"]]);
+    assert_eq!(article.tags, ["c", "d"]);
+}
+
+#[test]
+fn broken_toml_keeps_its_lists() {
+    let parsed = read("+++\ntitle = \"A \"b\" c\"\ndate = 2022-01-02\ntags = [\"a\", \"b\"\n+++\nx\n");
+    assert_eq!(codes(&parsed), ["toml-broken"], "{:?}", parsed.problems);
+    let article = parsed.article.unwrap();
+    assert_eq!((article.title.as_str(), article.tags), ("A \"b\" c", vec!["a".to_owned(), "b".to_owned()]));
 }
 
 #[test]
@@ -273,6 +331,7 @@ fn categories_are_paths_or_flat() {
             vec![vec!["b", "c"], vec!["b", "d"], vec!["e"]],
             vec![vec!["b"], vec!["c"], vec!["d"], vec!["e"]],
         ),
+        ("[[b], \"c, d\"]", vec![vec!["b"], vec!["c, d"]], vec![vec!["b"], vec!["c, d"]]),
         ("[2015, 1.0, true, ~]", vec![vec!["2015", "1.0", "true"]], vec![vec!["2015"], vec!["1.0"], vec!["true"]]),
         ("", vec![], vec![]),
         ("{a: b}", vec![], vec![]),
@@ -365,6 +424,32 @@ fn addresses_media_and_ids() {
     assert_eq!(id("7"), None);
     assert_eq!(id("https://x.example/7").as_deref(), Some("https://x.example/7"));
     assert_eq!(id("6f0d7b5e-5f0a-5d5e-9c1f-3f1c2b7a9e10").as_deref(), Some("6f0d7b5e-5f0a-5d5e-9c1f-3f1c2b7a9e10"));
+}
+
+#[test]
+fn addresses_without_a_base_are_reported() {
+    let told = |path: &str, text: &str, rooted: bool| {
+        let parsed = read_as(path, text, &Rules { rooted, ..Rules::default() });
+        let problem = parsed.problems.into_iter().find(|problem| problem.code == Code::LinkDropped)?;
+        Some((problem.line.unwrap(), problem.column.unwrap(), problem.message))
+    };
+    let text = "---\ntitle: a\n---\n\nSee ![b](c.png), [d](/d/) and <img src='e.png'>.\n";
+    let (line, column, message) = told("a.md", text, false).unwrap();
+    assert_eq!((line, column), (5, 5));
+    assert!(message.contains("`c.png`") && message.ends_with("as were 2 more"), "{message}");
+    assert_eq!(told("a.md", text, true), None);
+    assert_eq!(told("a.md", &text.replace("title: a", "title: a\nlink: https://x.example/a"), false), None);
+    for (path, body, place) in [
+        ("a.html", "<p>\n<a class=x href = /b>c</a>", Some((5, 1))),
+        ("a.md", "<p>b</p>\n\n[c]: d/e.html\n\n[x][c]", Some((8, 1))),
+        ("a.md", "[b](https://x.example/) <a href=//x.example/>c</a> [d](#d) [e](mailto:a@b.example)", None),
+        ("a.md", "`[b](c)`\n\n```\n<img src=d.png>\n```\n\n[ ](<>)", None),
+        ("a.txt", "[b](c.png)", None),
+    ] {
+        let found = told(path, &format!("---\ntitle: a\n---\n{body}\n"), false).map(|(line, column, _)| (line, column));
+        assert_eq!(found, place, "{body}");
+    }
+    assert_eq!(told("a.md", "---\ntitle: a\nimage: b.png\n---\nx\n", false).unwrap().0, 3);
 }
 
 #[test]

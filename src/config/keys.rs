@@ -163,6 +163,7 @@ impl Draft {
                 accept_empty: false,
                 state: PathBuf::new(),
                 publish: None,
+                precompressed: Vec::new(),
             },
         };
         Draft { setup, include: Vec::new(), exclude: Vec::new() }
@@ -368,6 +369,10 @@ settings! {
                 read::optional(given.value, read::path)?.map(|path| below(given.base, &path));
             Ok(())
         };
+
+    "publish.precompressed" = "[]", Shape::Words(&["gzip", "br", "zstd"]),
+        "Codings of which a twin stands beside each of these files (.gz, .br, .zstd), for servers that take them from there.",
+        |to, given| { to.setup.daemon.precompressed = read::codings(given.value)?; Ok(()) };
 
     "state.path" = "feeds/state", Shape::Path,
         "Where the catalog is kept. It must be on a local disk.",

@@ -327,6 +327,8 @@ impl Reading {
         setup.catalog.paths_matter =
             setup.feed.assets_url.is_some() || setup.feed.link.as_ref().is_some_and(paths_in_link);
 
+        setup.catalog.rules.rooted = setup.feed.assets_url.is_some() || setup.feed.link.is_some();
+
         let values = SETTINGS.iter().filter_map(|setting| {
             let (value, origin) = self.values.remove(setting.key)?;
             Some(Resolved { setting, value, origin })

@@ -13,6 +13,7 @@ use url::Url;
 use crate::article::{Field, Noise};
 use crate::config::near;
 use crate::entry::{Format, Key, Kind, Mix, Segment};
+use crate::rendition::Coding;
 use crate::server::{Address, Proxies};
 use crate::yaml::{self, Value};
 
@@ -302,6 +303,12 @@ pub fn formats(value: &Value) -> Read<Vec<Format>> {
     let words = Format::ALL.map(|format| (format.as_str(), format));
     let formats = once(each(value, |item| choice(item, &words))?);
     if formats.is_empty() { wrong(Wrong::expected("at least one of rss, atom, json", value)) } else { Ok(formats) }
+}
+
+/// Content codings, each once.
+pub fn codings(value: &Value) -> Read<Vec<Coding>> {
+    let words = [Coding::Gzip, Coding::Brotli, Coding::Zstd].map(|coding| (coding.as_str(), coding));
+    each(value, |item| choice(item, &words)).map(once)
 }
 
 /// Kinds of feeds, each once.

@@ -565,6 +565,9 @@ impl Loop {
         if old.daemon.publish != new.daemon.publish {
             waiting.push("publish.disk");
         }
+        if old.daemon.precompressed != new.daemon.precompressed {
+            waiting.push("publish.precompressed");
+        }
         if !waiting.is_empty() {
             tracing::warn!("changes of these take effect at the next start: {}", waiting.join(", "));
         }
@@ -576,6 +579,7 @@ impl Loop {
         new.daemon.inbox.clone_from(&old.daemon.inbox);
         new.daemon.state.clone_from(&old.daemon.state);
         new.daemon.publish.clone_from(&old.daemon.publish);
+        new.daemon.precompressed.clone_from(&old.daemon.precompressed);
         new.server = old.server.clone();
         new.rendition = old.rendition;
         if new.feed.digest() != old.feed.digest() || differ(&old.catalog, &new.catalog) {

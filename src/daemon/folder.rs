@@ -1,5 +1,8 @@
 //! A folder that holds documents as files: what `build` and `publish.disk` write into.
 //!
+//! A file may have twins in other content codings, for servers that send those as they are (`.gz` of nginx's
+//! `gzip_static`); they are written after it, bear its time, and go with it.
+//!
 //! A file is replaced by a rename and only where its bytes differ. A manifest in the folder says which files are ours:
 //! nothing else is replaced or removed. Notes in the state folder say of which stamp a file was made, so that what has
 //! not changed need not be rendered; they are believed only while the file is the very one that was written.
@@ -10,9 +13,11 @@ use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use crate::entry::Hash;
 use crate::failpoint;
+use crate::rendition::Coding;
 
 /// Names what is ours, one path a line.
 const MANIFEST: &str = ".feedmill-manifest";
@@ -33,6 +38,8 @@ struct Mine {
 pub(super) struct Folder {
     root: PathBuf,
     notes: PathBuf,
+    /// The codings of which files have twins.
+    twins: Vec<Coding>,
     inner: Mutex<Inner>,
 }
 
@@ -68,7 +75,7 @@ impl Folder {
     /// # Errors
     ///
     /// Where it cannot be made or written to.
-    pub(super) fn open(root: &Path, state: &Path) -> io::Result<Folder> {
+    pub(super) fn open(root: &Path, state: &Path, twins: Vec<Coding>) -> io::Result<Folder> {
         fs::create_dir_all(root)?;
         let real = fs::canonicalize(root)?;
         let hash = blake3::hash(real.as_os_str().as_encoded_bytes()).to_hex();
@@ -79,7 +86,7 @@ impl Folder {
         read_notes(&notes, &mut ours);
         sweep(root, ours.keys().map(|file| &**file));
         let inner = Inner { ours, manifest, torn: true, pass: 0 };
-        Ok(Folder { root: root.to_owned(), notes, inner: Mutex::new(inner) })
+        Ok(Folder { root: root.to_owned(), notes, twins, inner: Mutex::new(inner) })
     }
 
     /// Where it is.
@@ -97,8 +104,18 @@ impl Folder {
         self.lock().ours.get(file).is_some_and(|mine| mine.note.is_some())
     }
 
-    /// Whether a file was made of this stamp and is still as it was written.
+    /// Whether a file and its twins were made of this stamp and are still as they were written.
     pub(super) fn is_current(&self, file: &str, stamp: &Hash) -> bool {
+        let Ok(found) = fs::symlink_metadata(self.root.join(file)) else { return false };
+        let large = Coding::is_worthwhile(usize::try_from(found.len()).unwrap_or(usize::MAX));
+        let mut current = self.is_one_current(file, stamp);
+        for &coding in self.twins.iter().filter(|_| large) {
+            current &= self.is_one_current(&twin_of(file, coding), stamp);
+        }
+        current
+    }
+
+    fn is_one_current(&self, file: &str, stamp: &Hash) -> bool {
         let found = fs::symlink_metadata(self.root.join(file)).ok().map(|found| note(stamp, &found));
         let mut inner = self.lock();
         let pass = inner.pass;
@@ -111,27 +128,54 @@ impl Folder {
         }
     }
 
-    /// Lets a file stand in this pass, however old it is.
+    /// Lets a file and its twins stand in this pass, however old they are.
     pub(super) fn meet(&self, file: &str) {
         let mut inner = self.lock();
         let pass = inner.pass;
-        if let Some(mine) = inner.ours.get_mut(file) {
-            mine.met = pass;
+        for file in self.twins.iter().map(|twin| twin_of(file, *twin)).chain([file.to_owned()]) {
+            if let Some(mine) = inner.ours.get_mut(file.as_str()) {
+                mine.met = pass;
+            }
         }
     }
 
-    /// Puts a file in place, only where its bytes differ; true where they did. `worker` names the temporary file.
+    /// Puts a file and its twins in place, only where the bytes differ; true where those of the file did. `worker`
+    /// names the temporary file.
     ///
     /// # Errors
     ///
     /// See [`Unwritten`].
     pub(super) fn put(&self, file: &str, bytes: &[u8], stamp: &Hash, worker: usize) -> Result<bool, Unwritten> {
+        let written = self.put_one(file, bytes, stamp, None, worker)?;
+        for &coding in &self.twins {
+            let twin = twin_of(file, coding);
+            if Coding::is_worthwhile(bytes.len()) {
+                let io = |source| Unwritten::Io { path: self.root.join(&twin), source };
+                let encoded = coding.encode(bytes).map_err(io)?;
+                let modified =
+                    fs::symlink_metadata(self.root.join(file)).and_then(|found| found.modified()).map_err(io)?;
+                self.put_one(&twin, &encoded, stamp, Some(modified), worker)?;
+            } else {
+                self.remove_one(&twin)?;
+            }
+        }
+        Ok(written)
+    }
+
+    fn put_one(
+        &self,
+        file: &str,
+        bytes: &[u8],
+        stamp: &Hash,
+        modified: Option<SystemTime>,
+        worker: usize,
+    ) -> Result<bool, Unwritten> {
         let path = self.root.join(file);
         let io = |source| Unwritten::Io { path: self.root.join(file), source };
         let same = is_equal(&path, bytes);
         self.claim(file, &path, same)?;
         if !same {
-            replace(&path, bytes, worker).map_err(io)?;
+            replace(&path, bytes, modified, worker).map_err(io)?;
         }
         let written = fs::symlink_metadata(&path).map_err(io)?;
         let mut inner = self.lock();
@@ -159,12 +203,20 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes a file that is ours, and the folders that become empty by that; true where it was there.
+    /// Removes a file that is ours with its twins, and the folders that become empty by that; true where it was there.
     ///
     /// # Errors
     ///
     /// Where it cannot be removed.
     pub(super) fn remove(&self, file: &str) -> Result<bool, Unwritten> {
+        // A twin without its file would still be served by some.
+        for &coding in &self.twins {
+            self.remove_one(&twin_of(file, coding))?;
+        }
+        self.remove_one(file)
+    }
+
+    fn remove_one(&self, file: &str) -> Result<bool, Unwritten> {
         if !self.lock().ours.contains_key(file) {
             return Ok(false);
         }
@@ -191,7 +243,7 @@ impl Folder {
         };
         let mut removed = 0;
         for file in stale {
-            removed += u64::from(self.remove(&file)?);
+            removed += u64::from(self.remove_one(&file)?);
         }
         self.save()?;
         Ok(removed)
@@ -211,7 +263,7 @@ impl Folder {
         let text: String = files.iter().flat_map(|file| [*file, "\n"]).collect();
         failpoint::io("publish.manifest").map_err(io)?;
         if !is_equal(&path, text.as_bytes()) {
-            replace(&path, text.as_bytes(), 0).map_err(io)?;
+            replace(&path, text.as_bytes(), None, 0).map_err(io)?;
             inner.manifest = File::options().append(true).open(&path).map_err(io)?;
             inner.torn = false;
         }
@@ -277,6 +329,11 @@ fn write_notes(path: &Path, ours: &HashMap<Box<str>, Mine>) -> io::Result<()> {
     fs::rename(temporary, path)
 }
 
+/// The twin of a file in a coding.
+fn twin_of(file: &str, coding: Coding) -> String {
+    format!("{file}.{}", coding.suffix())
+}
+
 /// The name under which a worker writes a file before it is put in place.
 fn temporary(folder: &Path, worker: usize) -> PathBuf {
     folder.join(format!(".feedmill-{worker}.tmp"))
@@ -292,14 +349,17 @@ fn sweep<'a>(root: &Path, files: impl Iterator<Item = &'a str>) {
     }
 }
 
-/// Puts a file in place by a rename.
-fn replace(path: &Path, bytes: &[u8], worker: usize) -> io::Result<()> {
+/// Puts a file in place by a rename, with this time of its last change where one is given.
+fn replace(path: &Path, bytes: &[u8], modified: Option<SystemTime>, worker: usize) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let temporary = temporary(folder, worker);
     let put = || -> io::Result<()> {
         let mut written = File::create(&temporary)?;
         failpoint::io("publish.write")?;
         written.write_all(bytes)?;
+        if let Some(modified) = modified {
+            written.set_modified(modified)?;
+        }
         drop(written);
         fs::rename(&temporary, path)
     };
@@ -342,8 +402,48 @@ mod tests {
     use super::*;
 
     fn open(dir: &Path) -> Folder {
+        open_with(dir, Vec::new())
+    }
+
+    fn open_with(dir: &Path, twins: Vec<Coding>) -> Folder {
         fs::create_dir_all(dir.join("state")).expect("a folder");
-        Folder::open(&dir.join("out"), &dir.join("state")).expect("a writable folder")
+        Folder::open(&dir.join("out"), &dir.join("state"), twins).expect("a writable folder")
+    }
+
+    #[test]
+    fn twins_follow_their_file() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let folder = open_with(dir.path(), vec![Coding::Gzip, Coding::Zstd]);
+        let path = |name: &str| folder.root().join(name);
+        let large = |text: &str| text.repeat(2000).into_bytes();
+        assert!(folder.put("a.rss", &large("one"), &[1; 32], 0).expect("written"));
+        for (twin, coding) in [("a.rss.gz", Coding::Gzip), ("a.rss.zst", Coding::Zstd)] {
+            assert_eq!(fs::read(path(twin)).expect("read"), coding.encode(&large("one")).expect("encodes"));
+            let time = |name: &str| fs::metadata(path(name)).and_then(|found| found.modified()).expect("a time");
+            assert_eq!(time(twin), time("a.rss"));
+        }
+        assert!(folder.is_current("a.rss", &[1; 32]));
+        fs::write(path("a.rss.gz"), "somebody wrote into it").expect("written");
+        assert!(!folder.is_current("a.rss", &[1; 32]));
+        assert!(!folder.put("a.rss", &large("one"), &[1; 32], 0).expect("written"), "the file itself is as it was");
+        assert!(folder.is_current("a.rss", &[1; 32]));
+        // What is too small for a coding, and what is no more.
+        folder.put("a.rss", b"small", &[2; 32], 0).expect("written");
+        assert!(!path("a.rss.gz").exists() && folder.is_current("a.rss", &[2; 32]));
+        folder.put("a.rss", &large("two"), &[3; 32], 0).expect("written");
+        assert!(folder.remove("a.rss").expect("removed"));
+        assert!(fs::read_dir(folder.root()).expect("listed").count() == 1, "the manifest is left");
+        // A coding that is not wanted any more goes in the next pass; what is let stand, stands with its twins.
+        folder.put("a.rss", &large("one"), &[1; 32], 0).expect("written");
+        folder.begin_pass();
+        folder.meet("a.rss");
+        assert_eq!(folder.end_pass().expect("removed"), 0);
+        drop(folder);
+        let folder = open_with(dir.path(), vec![Coding::Gzip]);
+        folder.begin_pass();
+        assert!(folder.is_current("a.rss", &[1; 32]));
+        assert_eq!(folder.end_pass().expect("removed"), 1);
+        assert!(folder.root().join("a.rss.gz").exists() && !folder.root().join("a.rss.zst").exists());
     }
 
     #[test]

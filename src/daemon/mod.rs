@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::rendition::Coding;
 use crate::{catalog, feed, rendition, server};
 
 mod clock;
@@ -63,6 +64,8 @@ pub struct Settings {
     pub state: PathBuf,
     /// `publish.disk`.
     pub publish: Option<PathBuf>,
+    /// `publish.precompressed`.
+    pub precompressed: Vec<Coding>,
 }
 
 /// Which names are articles; matched without regard to case, relative to the inbox.

@@ -64,7 +64,7 @@ pub(super) fn build(mut setup: Setup, out: &Path) -> Result<Built, Failure> {
     let catalog = update::up_to_date(&setup, &shared)?;
     let readers = catalog.readers();
     let counts = readers.read(|reader| reader.counts())?;
-    let folder = Folder::open(out, &setup.daemon.state)
+    let folder = Folder::open(out, &setup.daemon.state, Vec::new())
         .map_err(|error| Failure::Start(format!("cannot write below {}: {error}", out.display())))?;
     let renderer = Renderer::new(setup.feed);
     let renditions = Renditions::new(readers.clone(), renderer, setup.rendition, Arc::new(Metrics::default()));

@@ -40,7 +40,7 @@ use self::link::Base;
 use crate::entry::{Document, Entry, Format, Hash, Kind, Material, Namespace, Segment};
 
 /// Changes whenever the same material may render to other bytes than in the release before.
-pub const RENDERER_REVISION: u32 = 1;
+pub const RENDERER_REVISION: u32 = 2;
 
 /// How much of an article a feed holds (`feeds.content`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -35,7 +35,8 @@ pub(super) fn render(channel: &Channel<'_>) -> Vec<u8> {
     let schedule = SyndicationExtension {
         period: UpdatePeriod::Hourly,
         frequency: FREQUENCY,
-        base: "1970-01-01T00:00+00:00".to_owned(),
+        // Any full hour; validators find dates before 1990 implausible.
+        base: "2000-01-01T00:00+00:00".to_owned(),
     };
     let rss = rss::Channel {
         title: channel.title.to_string(),
@@ -86,7 +87,8 @@ fn item(item: &Item<'_>) -> rss::Item {
     rss::Item {
         title: Some(item.title.to_string()),
         link: Some(item.link.clone()),
-        description: item.summary().map(|summary| {
+        // Validators want one before the content. A body of pictures alone has no words but those of the title.
+        description: item.summary().or_else(|| item.body().map(|_| &item.title)).map(|summary| {
             let mut html = String::new();
             text::push_escaped(summary.as_str(), &mut html);
             html

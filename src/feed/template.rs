@@ -1,4 +1,5 @@
-//! Template code of blog engines in bodies: Liquid (Jekyll), Nunjucks tags (Hexo), shortcodes (Hugo, Zola).
+//! Template code of blog engines in bodies: Liquid (Jekyll), Nunjucks tags (Hexo), shortcodes (Hugo, Zola), and what
+//! exports of WordPress leave of its own.
 //!
 //! feedmill runs no template. The rule, the same for all engines:
 //!
@@ -7,7 +8,8 @@
 //! - Pictures (`img`, `asset_img`, `figure`) become pictures, players and gists become links, quotes become quotes.
 //! - `{{ "/a.png" | relative_url }}`: the literal. `comment`: nothing, with what is within.
 //! - Any other tag is removed, and what stands between two of them stays.
-//! - Attribute lists of kramdown (`{: .class}`) are removed.
+//! - Attribute lists of kramdown (`{: .class}`) are removed, `{:toc}` with the list item that it replaces.
+//! - `[caption …]` around a picture and `[gallery …]` are removed.
 //!
 //! What does not end within a short distance is no tag but text.
 
@@ -24,12 +26,12 @@ const LONGEST: usize = 2000;
 
 /// Resolves the template code of a body.
 pub(super) fn resolve(source: &str, markup: Markup) -> Cow<'_, str> {
-    if !["{{", "{%", "{:"].iter().any(|open| source.contains(open)) {
+    if !["{{", "{%", "{:", "[caption ", "[gallery"].iter().any(|open| source.contains(open)) {
         return Cow::Borrowed(source);
     }
     let mut out = String::with_capacity(source.len());
     let mut code = code::Code::new(source, markup);
-    let mut blocks = Blocks { source, endless: Vec::new() };
+    let mut blocks = Blocks { source, endless: Vec::new(), quotes: 0 };
     let mut at = 0;
     while at < source.len() {
         // Text up to the next tag or code.
@@ -44,7 +46,7 @@ pub(super) fn resolve(source: &str, markup: Markup) -> Cow<'_, str> {
         match tag(&source[at..]) {
             Some((tag, length)) => at = write(&tag, &mut blocks, at + length, markup, &mut out),
             None if at < source.len() => {
-                // Every tag opens with two characters of one byte.
+                // Every tag opens with characters of one byte.
                 out.push_str(&source[at..next.end]);
                 at = next.end;
             }
@@ -71,14 +73,28 @@ enum Tag<'a> {
     Literal(&'a str),
     /// A shortcode that is shown, not run.
     Shown(String),
+    /// `{:toc}`: the list item above it stands for the table of contents.
+    Contents,
     /// Something to remove.
     Nothing,
 }
 
+/// Whether a shortcode of WordPress stands at the start of a text.
+fn is_wordpress(text: &str) -> bool {
+    ["[caption ", "[/caption]", "[gallery ", "[gallery]"].iter().any(|open| text.starts_with(open))
+}
+
 /// The tag at the start of a text, and its length.
 fn tag(text: &str) -> Option<(Tag<'_>, usize)> {
+    if is_wordpress(text) {
+        return text.find([']', '\n']).filter(|&end| text[end..].starts_with(']')).map(|end| (Tag::Nothing, end + 1));
+    }
     if text.starts_with("{:") {
-        return attribute_list(text).map(|length| (Tag::Nothing, length));
+        let length = attribute_list(text)?;
+        return Some((
+            if text[2..length].trim_start().starts_with("toc") { Tag::Contents } else { Tag::Nothing },
+            length,
+        ));
     }
     let (open, close) = match text.as_bytes().get(..3)? {
         b"{{<" => ("{{<", ">}}"),
@@ -105,7 +121,10 @@ fn tag(text: &str) -> Option<(Tag<'_>, usize)> {
         return Some((expression(inner), length));
     }
     let inner = inner.trim_end_matches('/').trim_end();
-    let name_end = inner.find(|c: char| c.is_whitespace() || c == '(').unwrap_or(inner.len());
+    // `{{< / name >}}` ends as `{{< /name >}}` does.
+    let name_start = inner.strip_prefix('/').map_or(0, |after| inner.len() - after.trim_start().len());
+    let name_end =
+        inner[name_start..].find(|c: char| c.is_whitespace() || c == '(').map_or(inner.len(), |end| name_start + end);
     let (name, rest) = inner.split_at(name_end);
     Some((Tag::Call { name, rest: arguments(rest), open }, length))
 }
@@ -146,6 +165,7 @@ fn attribute_list(text: &str) -> Option<usize> {
     let trimmed = inner.trim();
     let known = trimmed.starts_with(['.', '#', ':', '/'])
         || trimmed == "toc"
+        || trimmed.starts_with("toc ")
         || trimmed.contains("=\"")
         || trimmed.contains("='");
     known.then_some(end + 1)
@@ -155,6 +175,13 @@ fn attribute_list(text: &str) -> Option<usize> {
 fn write(tag: &Tag<'_>, blocks: &mut Blocks<'_>, at: usize, markup: Markup, out: &mut String) -> usize {
     let (name, rest, open) = match tag {
         Tag::Nothing => return at,
+        Tag::Contents => {
+            let item = out.trim_end().rfind('\n').map_or(0, |end| end + 1);
+            if out[item..].starts_with(['*', '-', '+']) || out[item..].starts_with("1.") {
+                out.truncate(item);
+            }
+            return at;
+        }
         Tag::Literal(text) => {
             out.push_str(text);
             return at;
@@ -165,7 +192,7 @@ fn write(tag: &Tag<'_>, blocks: &mut Blocks<'_>, at: usize, markup: Markup, out:
         }
         Tag::Call { name, rest, open } => (*name, *rest, *open),
     };
-    match name.to_ascii_lowercase().as_str() {
+    match name.to_ascii_lowercase().replace(' ', "").as_str() {
         "raw" | "verbatim" => {
             if let Some((content, end)) = blocks.content(at, name, open) {
                 out.push_str(content);
@@ -179,8 +206,15 @@ fn write(tag: &Tag<'_>, blocks: &mut Blocks<'_>, at: usize, markup: Markup, out:
                 return end;
             }
         }
-        "blockquote" | "quote" | "pullquote" => out.push_str("\n\n<blockquote>\n\n"),
-        "endblockquote" | "endquote" | "endpullquote" | "/blockquote" | "/quote" | "/pullquote" => {
+        "blockquote" | "quote" | "pullquote" => {
+            blocks.quotes += 1;
+            out.push_str("\n\n<blockquote>\n\n");
+        }
+        // Zola ends everything alike.
+        "endblockquote" | "endquote" | "endpullquote" | "/blockquote" | "/quote" | "/pullquote" | "end"
+            if blocks.quotes > 0 =>
+        {
+            blocks.quotes -= 1;
             out.push_str("\n\n</blockquote>\n\n");
         }
         "img" | "asset_img" | "image" | "figure" | "picture" => push_picture(rest, out),
@@ -201,6 +235,8 @@ struct Blocks<'a> {
     source: &'a str,
     /// Names of blocks that are known to have no more ends: they are not looked for again and again.
     endless: Vec<String>,
+    /// Quotes that are open.
+    quotes: usize,
 }
 
 impl<'a> Blocks<'a> {
@@ -339,7 +375,18 @@ mod tests {
         assert_eq!(md("![x]({{ site.baseurl }}/a.png)"), "![x](/a.png)");
         assert_eq!(md("![x]({{ '/a.png' | relative_url }})"), "![x](/a.png)");
         assert_eq!(md("{% comment %}x{% endcomment %}y"), "y");
-        assert_eq!(md("[a](b){:target=\"_blank\"} {:.c}{:toc}"), "[a](b) ");
+        assert_eq!(md("[a](b){:target=\"_blank\"} {:.c}"), "[a](b) ");
+        assert_eq!(md("a\n\n* Contents\n{:toc}\n\nb"), "a\n\n\n\nb");
+        assert_eq!(md("1. TOC\n{:toc .c}\nb{:toc}"), "\nb");
+    }
+
+    #[test]
+    fn shortcodes_of_wordpress_are_removed() {
+        assert_eq!(md("[caption id=\"a\" width=\"3\"]![b](c.png) d[/caption]e[gallery]"), "![b](c.png) de");
+        assert_eq!(
+            md("`[caption id=a]` [captions] [caption never closed"),
+            "`[caption id=a]` [captions] [caption never closed"
+        );
     }
 
     #[test]
@@ -373,10 +420,20 @@ mod tests {
             "\n\n```ruby\nputs '{{ x }}'\n```\n\n"
         );
         assert_eq!(md("{% codeblock lang:js %}\n```\n{% endcodeblock %}"), "\n\n````js\n```\n````\n\n");
-        assert_eq!(md("{{< highlight go >}}\nx\n{{< /highlight >}}"), "\n\n```go\nx\n```\n\n");
+        for end in ["/highlight", "/ highlight"] {
+            assert_eq!(md(&format!("{{{{< highlight go >}}}}\nx\n{{{{< {end} >}}}}")), "\n\n```go\nx\n```\n\n");
+        }
         assert_eq!(md("{% raw %}{{ kept }}{% endraw %}"), "{{ kept }}");
         assert_eq!(md("{{</* youtube x */>}}"), "{{&lt; youtube x &gt;}}");
         assert_eq!(resolve("{% highlight c %}a<b{% endhighlight %}", Markup::Html), "<pre><code>a&lt;b</code></pre>");
+    }
+
+    #[test]
+    fn quotes_end_as_their_engines_end_them() {
+        let quoted = "\n\n<blockquote>\n\nx\n\n</blockquote>\n\ny";
+        assert_eq!(md("{% blockquote Ann, A book %}x{% endblockquote %}y"), quoted);
+        assert_eq!(md("{% quote(author=\"Ann\") %}x{% end %}y{% end %}"), quoted);
+        assert_eq!(md("{{< quote >}}x{{< /quote >}}y"), quoted);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Text that may stand in a document: [`XmlText`] cannot hold a character that XML 1.0 forbids.
+//! Text that may stand in a document: [`XmlText`] cannot hold a character that XML 1.0 forbids, nor one of the control
+//! characters that it lets pass and nobody can read (U+0080 to U+009F).
 //!
 //! Neither of the XML writers filters characters, and one U+0001 makes a whole feed unreadable. So every string that
 //! reaches a writer goes through this type; JSON and pages use it too, that all formats say the same. Escaping is
@@ -72,13 +73,13 @@ impl maud::Render for XmlText {
 pub(super) fn push_legal(text: &str, out: &mut String) {
     let mut rest = text;
     // Nearly all text is legal, and only these bytes can begin what is not.
-    while let Some(at) = rest.bytes().position(|b| b < b' ' && b != b'\n' && b != b'\t' || b == 0xef) {
+    while let Some(at) = rest.bytes().position(|b| b < b' ' && b != b'\n' && b != b'\t' || b == 0xc2 || b == 0xef) {
         out.push_str(&rest[..at]);
         let mut tail = rest[at..].chars();
         match tail.next() {
             Some('\r') if tail.as_str().starts_with('\n') => {}
             Some('\r') => out.push('\n'),
-            Some(c) if is_xml_char(c) => out.push(c),
+            Some(c) if is_xml_char(c) && !matches!(c, '\u{80}'..='\u{9f}') => out.push(c),
             _ => {}
         }
         rest = tail.as_str();
@@ -107,14 +108,27 @@ fn close_directions(line: &mut String) {
     line.extend(open.iter().rev());
 }
 
-/// A language tag as RFC 5646 and the schema of Atom want it: `zh_CN` is mended, what is no tag is none.
+/// ISO 639-1, with the codes that it has given up.
+const LANGUAGES: &str = "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy \
+    da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii \
+    ik in io is it iu iw ja ji jv jw ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi \
+    mk ml mn mo mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd \
+    se sg sh si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa \
+    wo xh yi yo za zh zu";
+
+/// A language tag as RFC 5646 and the schema of Atom want it: `zh_CN` is mended, what is no tag is none. Codes of two
+/// letters are looked up; those of three are thousands, and are believed.
 pub(super) fn language(tag: &str) -> Option<XmlText> {
     let tag = tag.trim().replace('_', "-");
     let mut parts = tag.split('-');
     let first = parts.next()?;
-    let sound = (1..=8).contains(&first.len())
-        && first.bytes().all(|b| b.is_ascii_alphabetic())
-        && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+    let known = match first.len() {
+        2 => LANGUAGES.split(' ').any(|code| code.eq_ignore_ascii_case(first)),
+        3 => first.bytes().all(|b| b.is_ascii_alphabetic()),
+        _ => false,
+    };
+    let sound =
+        known && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
     sound.then_some(XmlText(tag))
 }
 
@@ -170,7 +184,10 @@ mod tests {
 
     #[test]
     fn forbidden_characters_cannot_be_held() {
-        assert_eq!(XmlText::new("a\u{0}\u{1}\u{b}\u{fffe}\u{ffff}b\tc\r\nd\re").as_str(), "ab\tc\nd\ne");
+        assert_eq!(
+            XmlText::new("a\u{0}\u{1}\u{b}\u{fffe}\u{ffff}b\tc\r\nd\re\u{96}\u{a0}é").as_str(),
+            "ab\tc\nd\ne\u{a0}é"
+        );
         assert_eq!(XmlText::line(" a\r\n b\u{1b}[31m\u{2028}c\u{85}d ").as_str(), "a b[31m c d");
         assert_eq!(XmlText::line("　题").as_str(), "　题");
     }
@@ -185,7 +202,8 @@ mod tests {
     #[test]
     fn languages() {
         assert_eq!(language("zh_CN").map(String::from).as_deref(), Some("zh-CN"));
-        for tag in ["", "zh-", "中文", "toolongtobe", "a b", "zh-Hans!"] {
+        assert_eq!(language("yue-Hant").map(String::from).as_deref(), Some("yue-Hant"));
+        for tag in ["", "zh-", "中文", "toolongtobe", "a b", "zh-Hans!", "xx", "english", "q1"] {
             assert_eq!(language(tag), None, "{tag}");
         }
     }

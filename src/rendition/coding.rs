@@ -43,13 +43,26 @@ impl Coding {
         }
     }
 
+    /// What the names of files in this coding end in, after a dot.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Coding::Gzip => "gz",
+            Coding::Zstd => "zst",
+            other => other.as_str(),
+        }
+    }
+
     /// Whether a document of this many bytes gains by a coding.
-    pub(super) fn is_worthwhile(length: usize) -> bool {
+    pub fn is_worthwhile(length: usize) -> bool {
         length >= SMALL
     }
 
     /// The bytes in this coding.
-    pub(super) fn encode(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    ///
+    /// # Errors
+    ///
+    /// None that have been seen: what is written to is memory.
+    pub fn encode(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
         match self {
             Coding::Identity => Ok(bytes.to_vec()),
             Coding::Gzip => {

@@ -107,6 +107,7 @@ fn iso_and_its_relatives() {
 
 #[test]
 fn the_notations_of_people() {
+    check("“2022-04-11”", "2022-04-11T00:00:00Z");
     for (input, expect) in [
         ("April 11, 2022", "2022-04-11T00:00:00Z"),
         ("Apr. 11th, 2022 1:01 p.m.", "2022-04-11T13:01:00Z"),
@@ -147,6 +148,13 @@ fn the_notations_of_people() {
     ] {
         check(input, expect);
     }
+}
+
+/// Found by fuzzing: milliseconds were kept, so that the date was another one when it was read back.
+#[test]
+fn milliseconds_are_dropped() {
+    let at = parse("1121251885660", Tz::UTC).unwrap();
+    assert_eq!((at.timestamp(), at.timestamp_subsec_millis()), (1_121_251_885, 0));
 }
 
 #[test]

@@ -65,6 +65,9 @@ impl<'a> Code<'a> {
                 b'{' if matches!(bytes.get(at + 1), Some(b'{' | b'%' | b':')) => {
                     return Piece { start: at, end: at + 2, is_code: false };
                 }
+                b'[' if super::is_wordpress(&self.source[at..]) => {
+                    return Piece { start: at, end: at + 1, is_code: false };
+                }
                 b'`' if self.markdown => {
                     let end = self.code_span(at);
                     return Piece { start: at, end, is_code: true };

@@ -11,6 +11,10 @@ use feedmill::entry::{
 };
 use feedmill::feed::{Content, Renderer, Settings};
 
+mod corpora;
+mod determinism;
+mod validator;
+
 use crate::driver::shared;
 
 fn settings() -> Settings {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use crate::driver::{Daemon, Place, article};
@@ -19,7 +20,8 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for entry in walkdir::WalkDir::new(folder).into_iter().flatten().filter(|entry| entry.file_type().is_file()) {
         let name = entry.path().strip_prefix(folder).expect("below it").to_string_lossy().into_owned();
-        let is_document = name != ".feedmill-manifest" && name != "mine.txt" && !name.ends_with(".tmp");
+        let is_other = [".tmp", ".gz", ".br", ".zst"].iter().any(|suffix| name.ends_with(suffix));
+        let is_document = name != ".feedmill-manifest" && name != "mine.txt" && !is_other;
         // A file may be replaced or removed while we look.
         if let Some(bytes) = fs::read(entry.path()).ok().filter(|_| is_document) {
             files.insert(format!("/{}", name.strip_suffix("index.html").unwrap_or(&name)), bytes);
@@ -98,6 +100,53 @@ fn the_folder_follows_the_inbox() {
     fs::write(folder.join("all.rss"), "somebody wrote into it").expect("a writable folder");
     let daemon = place.serve_articles(CONFIG, 1);
     until_equal(&daemon, &folder, &keys);
+}
+
+#[test]
+fn precompressed_twins_hold_what_their_files_hold() {
+    let place = Place::new();
+    let folder = place.path("public");
+    for n in 0..15 {
+        place.write(&format!("{n}.md"), text(&format!("Number {n}"), "local"));
+    }
+    let config = CONFIG.replace("disk: public", "disk: public, precompressed: [gzip, br, zstd]");
+    let daemon = place.serve_articles(&config, 15);
+    until_equal(&daemon, &folder, &["all", "category/news", "category/news/local"]);
+    let twins = |of: &str| ["gz", "br", "zst"].map(|suffix| folder.join(format!("{of}.{suffix}")));
+    let decoded = |of: &str| -> Option<[Vec<u8>; 3]> {
+        let [gzip, br, zstd] = twins(of).map(|path| fs::read(path).ok());
+        let (mut from_gzip, mut from_br) = (Vec::new(), Vec::new());
+        flate2::read::GzDecoder::new(gzip?.as_slice()).read_to_end(&mut from_gzip).expect("gzip");
+        brotli::BrotliDecompress(&mut br?.as_slice(), &mut from_br).expect("br");
+        Some([from_gzip, from_br, zstd::stream::decode_all(zstd?.as_slice()).expect("zstd")])
+    };
+    let is_whole = |of: &str| {
+        let bytes = fs::read(folder.join(of)).ok();
+        bytes.is_some_and(|bytes| decoded(of).is_some_and(|twins| twins.iter().all(|twin| *twin == bytes)))
+    };
+    daemon
+        .until("the twins", |_| ["all.rss", "all.json", "index.html", "category/news.atom"].into_iter().all(is_whole));
+    assert!(twins("robots.txt").iter().all(|path| !path.exists()), "too small for a coding");
+
+    place.rename_in("1.md", text("Number 1, edited", "local"));
+    daemon.until("the edit", |daemon| daemon.titles("all").contains(&"Number 1, edited".to_owned()));
+    until_equal(&daemon, &folder, &["all"]);
+    daemon.until("the edit in the twins", |_| is_whole("all.rss"));
+    let page = daemon.json("/all.json")["items"][0]["url"].as_str().expect("ours").to_owned();
+    let page = format!("{}index.html", page.trim_start_matches("https://feeds.example/"));
+    daemon.until("twins of an article", |_| is_whole(&page));
+    for n in 0..15 {
+        fs::remove_file(place.inbox(&format!("{n}.md"))).expect("it is there");
+    }
+    daemon.until("the page goes with its twins", |_| {
+        !folder.join(&page).exists() && twins(&page).iter().all(|path| !path.exists())
+    });
+
+    // Without the option the next start removes them.
+    assert!(daemon.stop().success());
+    let daemon = place.serve(CONFIG);
+    daemon.until("no twins any more", |_| twins("all.rss").iter().all(|path| !path.exists()));
+    until_equal(&daemon, &folder, &["all"]);
 }
 
 #[test]
