@@ -102,6 +102,8 @@ fn start_log(purpose: Purpose, around: &Surroundings) {
         .with_env_filter(filter)
         .with_ansi(ansi)
         .with_writer(std::io::stderr)
+        // A log that nobody takes any more must not end the daemon: saying so would fail, too.
+        .log_internal_errors(false)
         .with_target(false);
     // The journal has a clock of its own. A second subscriber in one process is none of our business.
     let _ = if purpose == Purpose::Command || around.var("JOURNAL_STREAM").is_some() {

@@ -2,16 +2,21 @@
 //! event loop, the scanner, the writer and the server have each made a round. A daemon of which one part hangs is
 //! started anew instead of serving yesterday's feeds for ever.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
+
+use tokio::runtime::Handle;
 
 use super::clock::Clock;
 use super::start::spawn;
 use super::{Shared, systemd};
 use crate::client;
 use crate::server::Address;
+
+/// A task that is not run within this time is not run.
+const TURN: Duration = Duration::from_secs(5);
 
 /// When each loop last made a round; the event loop itself is who asks.
 #[derive(Debug, Default)]
@@ -54,21 +59,47 @@ impl Beat {
     }
 }
 
-/// Asks the daemon's own server, as a stranger would, for as long as the service manager wants to hear of it.
-pub(super) fn probe(shared: &Arc<Shared>, http: &str, admin: Option<&str>) {
+/// How it is found out that the server goes round.
+#[derive(Debug)]
+pub(super) enum Probed {
+    /// It is asked for a path, as a stranger would.
+    Server(Address, &'static str),
+    /// It cannot be reached from here; a task of its runtime gets its turn.
+    Runtime(Handle),
+}
+
+impl Probed {
+    /// The public address may be busy with strangers; the admin address is asked where there is one.
+    pub(super) fn at(http: &str, admin: Option<&str>) -> Probed {
+        match admin {
+            Some(admin) => Probed::Server(Address::of_bound(admin), "/healthz"),
+            None => Probed::Server(Address::of_bound(http), "/robots.txt"),
+        }
+    }
+
+    fn goes_round(&self) -> bool {
+        match self {
+            // Whatever the answer: the loops that accept, read and write have made their round.
+            Probed::Server(address, path) => client::get(address, path)
+                .inspect_err(|error| tracing::debug!(error = super::writer::chain(error), "the server was asked"))
+                .is_ok(),
+            Probed::Runtime(runtime) => {
+                let (tell, told) = mpsc::channel();
+                runtime.spawn(async move { tell.send(()) });
+                told.recv_timeout(TURN).is_ok()
+            }
+        }
+    }
+}
+
+/// Finds out whether the server goes round, for as long as the service manager wants to hear of it.
+pub(super) fn probe(shared: &Arc<Shared>, server: Probed) {
     let Some(pace) = systemd::watchdog_pace() else { return };
-    // The public address may be busy with strangers; the admin address is asked where there is one.
-    let (address, path) = match admin {
-        Some(admin) => (Address::of_bound(admin), "/healthz"),
-        None => (Address::of_bound(http), "/robots.txt"),
-    };
     let shared = Arc::clone(shared);
     spawn("probe", move || {
         loop {
-            match client::get(&address, path) {
-                // Whatever the answer: the loops that accept, read and write have made their round.
-                Ok(_) => shared.pulse.serve.now(&shared.clock),
-                Err(error) => tracing::debug!(error = super::writer::chain(&error), "the server was asked"),
+            if server.goes_round() {
+                shared.pulse.serve.now(&shared.clock);
             }
             thread::sleep(pace / 4);
         }

@@ -24,9 +24,10 @@ use super::lanes::{Item, Lanes};
 use super::mirror::Unstarted;
 use super::originals::Inbox;
 use super::plan::{End, Lane, State as Plan};
+use super::pulse::{self, Probed};
 use super::scanner::{Request, Scanner};
 use super::writer::{Owed, Said, Writer, chain};
-use super::{Failure, Ready, Reload, Setup, Shared, pulse, read, systemd};
+use super::{Failure, Ready, Reload, Setup, Shared, read, systemd};
 use crate::catalog::{self, Catalog, Change, Counts, Holder, Lock, Log, Readers};
 use crate::failpoint;
 use crate::feed::Renderer;
@@ -48,6 +49,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         refuse_inside_inbox(folder, "the folder of publish.disk", &setup.daemon.inbox)?;
     }
     let inherited = systemd::sockets().map_err(|error| Failure::Start(chain(&error)))?;
+    let handed = !(inherited.http.is_empty() && inherited.admin.is_empty());
     let lock = Arc::new(Lock::acquire(&setup.daemon.state)?);
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -90,7 +92,9 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
     }
 
     let serving = setup.server.clone();
-    pulse::probe(&shared, &http, admin.as_deref());
+    // Sockets that were handed over may be of a network that this process has no part in.
+    let server = if handed { Probed::Runtime(runtime.handle().clone()) } else { Probed::at(&http, admin.as_deref()) };
+    pulse::probe(&shared, server);
     let cold = matches!(catalog, Found::Nothing);
     if !cold {
         // What comes first: nothing that an earlier process missed is withdrawn before this one has looked.

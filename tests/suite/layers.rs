@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Modules that the table does not list, with what they may know.
-const BESIDE: [(&str, &[&str]); 3] = [("metrics", &["entry"]), ("client", &["server"]), ("rendition", &["metrics"])];
+/// The daemon asks its own server whether it goes round.
+const BESIDE: [(&str, &[&str]); 4] =
+    [("metrics", &["entry"]), ("client", &["server"]), ("rendition", &["metrics"]), ("daemon", &["client"])];
 
 /// Modules around all: nobody else may know them.
 const AROUND: [&str; 2] = ["config", "cli"];

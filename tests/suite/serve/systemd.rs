@@ -1,7 +1,9 @@
 //! What the service manager is told, heard by a stand-in for its notification socket (sd_notify(3)).
 
 use std::fs;
-use std::os::unix::net::UnixDatagram;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::driver::{Daemon, PATIENCE, Place, article};
@@ -130,4 +132,28 @@ fn a_writer_that_hangs_is_not_hidden_from_the_watchdog() {
 #[test]
 fn a_server_that_hangs_is_not_hidden_from_the_watchdog() {
     hangs("http.accept=2*off->sleep(600000)", "server", |_| ());
+}
+
+/// A service without a network of its own cannot ask itself by the address that it was handed.
+#[test]
+fn a_server_that_cannot_be_reached_from_inside_feeds_the_watchdog() {
+    const SECONDS: u64 = 2;
+    let place = Place::new();
+    let mut manager = Manager::new(&place);
+    let path = place.path("http.sock");
+    let socket = OwnedFd::from(UnixListener::bind(&path).expect("a socket"));
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty()).expect("a flag");
+    fs::remove_file(&path).expect("it is there");
+    let mut command = place.command(&["serve", "--admin", "off", "--base-url", "https://feeds.example"]);
+    command.env("LISTEN_FDS", "1").env("LISTEN_FDS_FIRST_FD", socket.as_raw_fd().to_string());
+    command.env("NOTIFY_SOCKET", &manager.path).env("WATCHDOG_USEC", (SECONDS * 1_000_000).to_string());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary");
+    // Each part counts as alive for as long as the watchdog waits, so that only what comes later shows anything.
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(2 * SECONDS) {
+        let _ = manager.next(Duration::from_millis(100));
+    }
+    manager.until("WATCHDOG=1");
+    child.kill().expect("our child");
+    child.wait().expect("our child");
 }
