@@ -311,10 +311,8 @@ impl Loop {
                 self.shared.lanes.push_at_once(Lane::Fresh, Item { change: Change::Missing { path }, since });
                 None
             }
-            Ok(false) => {
-                self.shared.jobs.push(Job { path, lane: Lane::Fresh, since });
-                None
-            }
+            // Another file of that name: whoever makes it says when it is whole, and may be in the middle of it.
+            Ok(false) => Some(Event::Done(path, End::Changing)),
             Err(_) => Some(Event::Done(path, End::Failed)),
         }
     }

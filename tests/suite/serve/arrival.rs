@@ -136,3 +136,35 @@ fn wipe_and_rewrite_changes_not_a_byte() {
     assert!(after.body == before.body && after.header("etag") == before.header("etag"));
     assert_eq!(daemon.count("articles"), 205);
 }
+
+/// Found by an exporter that wipes and rewrites while the machine is busy: the removal was looked into so late that the
+/// new file stood there, half written.
+#[test]
+fn a_file_that_is_removed_and_made_anew_is_never_read_half() {
+    use std::io::Write;
+
+    let place = Place::new();
+    let text = |title: &str, category: &str| article(title, DATE, &[category], &format!("<p>All of {title}.</p>"));
+    place.rename_in("one.md", text("One", "slow"));
+    // The event loop comes late to each removal.
+    let daemon = place.try_serve_by("", &[], &[("FAILPOINTS", "read.inbox=sleep(100)")]).expect("it starts");
+    daemon.until_titles("all", &["One"]);
+    let feed = daemon.get("/category/slow.json");
+    let marker = |name: &str| {
+        place.rename_in(&format!("{name}.md"), text(name, "marker"));
+        daemon.until("what came later", |daemon| daemon.titles("category/marker").iter().any(|title| title == name));
+    };
+
+    std::fs::remove_file(place.inbox("one.md")).expect("it is there");
+    let whole = text("One", "slow");
+    let (first, rest) = whole.split_at(whole.len() - 10);
+    let mut file = std::fs::File::create(place.inbox("one.md")).expect("a writable folder");
+    file.write_all(first.as_bytes()).expect("writable");
+    marker("first");
+    assert_eq!(daemon.get("/category/slow.json").text(), feed.text());
+    file.write_all(rest.as_bytes()).expect("writable");
+    drop(file);
+    marker("second");
+    let after = daemon.get("/category/slow.json");
+    assert_eq!((after.header("etag"), after.text()), (feed.header("etag"), feed.text()));
+}
