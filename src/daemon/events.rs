@@ -100,6 +100,8 @@ pub(super) struct Loop {
     /// Waits for the catalog.
     pub(super) mirror: Option<mirror::Unstarted>,
     pub(super) mirroring: Option<JoinHandle<()>>,
+    /// Counts for the operator's page.
+    pub(super) counting: Option<JoinHandle<()>>,
 }
 
 /// When what happens by itself is due, and what was last seen of it.
@@ -423,18 +425,25 @@ impl Loop {
         Ok(())
     }
 
-    /// What the operator's page shows of the disk and of the files with problems.
+    /// Looks up what the operator's page shows of the disk and of the files with problems; on a thread of its own,
+    /// because this loop waits for nobody.
     fn every_minute(&mut self) {
-        let Some(Ok(counts)) = self.shared.readers.get().map(|readers| readers.read(|reader| reader.counts())) else {
-            // Before the first catalog, or while it cannot be read: the next second.
+        if self.shared.readers.get().is_none() || self.counting.as_ref().is_some_and(|thread| !thread.is_finished()) {
             self.clockwork.minute = None;
             return;
-        };
+        }
         self.clockwork.counted = true;
-        self.wellbeing.state().metrics.set_counts(counts.articles, counts.feeds, counts.problems);
-        let state = &self.setup.daemon.state;
-        let free = rustix::fs::statvfs(state).map_or(0, |found| found.f_bavail.saturating_mul(found.f_frsize));
-        self.wellbeing.disk(catalog::Catalog::bytes_on_disk(state), free);
+        let (shared, state) = (Arc::clone(&self.shared), Arc::clone(self.wellbeing.state()));
+        let folder = self.setup.daemon.state.clone();
+        self.counting = Some(start::spawn("count", move || {
+            if let Some(Ok(counts)) = shared.readers.get().map(|readers| readers.read(|reader| reader.counts())) {
+                state.metrics.set_counts(counts.articles, counts.feeds, counts.problems);
+            }
+            let free = rustix::fs::statvfs(&folder).map_or(0, |found| found.f_bavail.saturating_mul(found.f_frsize));
+            let bytes = catalog::Catalog::bytes_on_disk(&folder);
+            let mut health = state.health.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            (health.catalog_bytes, health.disk_free) = (bytes, free);
+        }));
     }
 
     /// Fed only when all others, too, have made a round: a daemon that hangs is started anew.

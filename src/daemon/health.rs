@@ -105,11 +105,6 @@ impl Wellbeing {
         self.state.metrics.history().event(chrono::Utc::now(), words);
     }
 
-    /// What the catalog takes of its disk, and what is left there.
-    pub(super) fn disk(&self, catalog_bytes: u64, disk_free: u64) {
-        self.edit(|health| (health.catalog_bytes, health.disk_free) = (catalog_bytes, disk_free));
-    }
-
     /// How many files are excluded by name.
     pub(super) fn excluded(&self, count: u64) {
         self.edit(|health| health.excluded = count);

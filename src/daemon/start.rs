@@ -140,6 +140,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         renditions: None,
         mirror,
         mirroring: None,
+        counting: None,
         cold,
     };
     drop(inbox);
