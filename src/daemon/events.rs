@@ -295,7 +295,7 @@ impl Loop {
     /// Begins what an act asks for; where that ends at once, the event that says so.
     fn act(&mut self, act: Act, now: Duration) -> Option<Event> {
         match act {
-            Act::Read { path, lane, since } => self.shared.jobs.push(Job { path, lane, since }),
+            Act::Read { path, lane, since, seen } => self.shared.jobs.push(Job { path, lane, since, seen }),
             Act::Check(path) => return self.check(path, now),
             Act::Look(path) => self.ask(Request::Look(path)),
             Act::Walk { folder, whole } => self.ask(Request::Walk { folder, whole }),

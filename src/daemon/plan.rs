@@ -119,8 +119,9 @@ pub(super) enum Lane {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Act {
-    /// Read the file and give it to the catalog; `since` is when it was whole.
-    Read { path: String, lane: Lane, since: Duration },
+    /// Read the file and give it to the catalog; `since` is when it was whole. Where looks decided so, it is this one
+    /// that they saw: another one that stands there by then may be half written.
+    Read { path: String, lane: Lane, since: Duration, seen: Option<Fingerprint> },
     /// Tell the catalog that the file is missing, if it is.
     Check(String),
     /// Look at the file and report [`Event::Found`] or [`Event::Lost`].
@@ -255,9 +256,16 @@ impl State {
         }
     }
 
-    fn read(&mut self, path: String, lane: Lane, since: Duration, acts: &mut Vec<Act>) {
+    /// Reads what an event says is whole.
+    fn read(&mut self, path: String, since: Duration, acts: &mut Vec<Act>) {
         self.begin(&path);
-        acts.push(Act::Read { path, lane, since });
+        acts.push(Act::Read { path, lane: Lane::Fresh, since, seen: None });
+    }
+
+    /// Reads what looks say is whole.
+    fn read_seen(&mut self, path: String, seen: Fingerprint, now: Duration, acts: &mut Vec<Act>) {
+        self.begin(&path);
+        acts.push(Act::Read { path, lane: Lane::Bulk, since: now, seen: Some(seen) });
     }
 
     fn check(&mut self, path: String, acts: &mut Vec<Act>) {
@@ -368,7 +376,7 @@ fn whole(state: &mut State, path: String, now: Duration, acts: &mut Vec<Act>) {
     } else if busy || recent || matches!(state.next_of(&path), Some(Next::Read(_))) {
         state.set(&path, Some((now + settle, Next::Read(now))));
     } else {
-        state.read(path, Lane::Fresh, now, acts);
+        state.read(path, now, acts);
     }
 }
 
@@ -417,7 +425,7 @@ fn found(state: &mut State, path: String, fingerprint: Fingerprint, age: Age, no
         _ => now,
     };
     if age != Age::Young || now >= first_look + LOOKS_APART {
-        return state.read(path, Lane::Bulk, now, acts);
+        return state.read_seen(path, fingerprint, now, acts);
     }
     file.seen = Some((fingerprint, first_look));
     state.set(&path, Some((first_look + LOOKS_APART, Next::Look)));
@@ -465,8 +473,8 @@ fn fire_due(state: &mut State, now: Duration, acts: &mut Vec<Act>) {
 
 fn fire(state: &mut State, path: &str, now: Duration, acts: &mut Vec<Act>) {
     match state.next_of(path) {
-        Some(Next::GiveUp) => state.read(path.to_owned(), Lane::Fresh, now, acts),
-        Some(Next::Read(since)) => state.read(path.to_owned(), Lane::Fresh, since, acts),
+        Some(Next::GiveUp) => state.read(path.to_owned(), now, acts),
+        Some(Next::Read(since)) => state.read(path.to_owned(), since, acts),
         Some(Next::Check) => state.check(path.to_owned(), acts),
         Some(Next::Look) => {
             state.set(path, None);

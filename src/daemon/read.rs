@@ -7,7 +7,6 @@ use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -47,6 +46,21 @@ pub(super) enum Outcome {
     Changing,
     /// It could not be read just now, through no fault of its own.
     Later(io::Error),
+}
+
+impl Outcome {
+    /// The same where it is of the file that was seen before; what has changed since then decides for itself.
+    fn of(self, seen: Option<Fingerprint>) -> Outcome {
+        let read = match &self {
+            Outcome::Change(Change::Seen(file)) => Some(file.fingerprint),
+            Outcome::Change(Change::Unreadable { fingerprint, .. }) => *fingerprint,
+            _ => None,
+        };
+        match (seen, read) {
+            (Some(seen), Some(read)) if seen != read => Outcome::Changing,
+            _ => self,
+        }
+    }
 }
 
 /// Whether the catalog is to be told that nothing, or no article any more, stands at a path.
@@ -137,17 +151,15 @@ fn read_file(root: &Root, path: &str, seen: Fingerprint, reading: &Reading) -> O
     if let Err(error) = failpoint::io("read.bytes").and(whole) {
         return not_opened(path, seen, error);
     }
-    match rustix::fs::fstat(file.as_fd()) {
-        Ok(after) if fingerprint(&after) == before && bytes.len() as u64 == before.size => {}
-        // A writer was at it: what was read may be half of the one and half of the other.
-        Ok(_) => return Outcome::Changing,
-        Err(error) => return Outcome::Later(error.into()),
-    }
     drop(file);
+    if bytes.len() as u64 != before.size {
+        return Outcome::Changing;
+    }
     let outcome = understand(path, before, &bytes, reading);
-    // Who writes in pieces may have been between two of them: events that come late lead here at the wrong time.
+    // A writer may be at it: what was read is half of the one and half of the other, or lies between two of its pieces
+    // because an event was heard late. So the last look comes as late as it can.
     match root.look(path) {
-        Ok(Look::File(now)) if now == before => outcome,
+        Ok(Look::File(after)) if after == before => outcome,
         _ => Outcome::Changing,
     }
 }
@@ -195,6 +207,8 @@ pub(super) struct Job {
     pub(super) path: String,
     pub(super) lane: Lane,
     pub(super) since: Duration,
+    /// What is to be read, where it is not whatever stands there.
+    pub(super) seen: Option<Fingerprint>,
 }
 
 /// The jobs of all workers.
@@ -292,7 +306,7 @@ pub(super) fn work(shared: &Shared, tell: impl Fn(String, End)) {
         };
         let outcome = match opened {
             Ok((open, times)) => {
-                let outcome = read(&open, &job.path, &shared.reading());
+                let outcome = read(&open, &job.path, &shared.reading()).of(job.seen);
                 root = Some((open, times));
                 outcome
             }

@@ -133,7 +133,7 @@ impl Pass<'_> {
     fn read(&self, path: String) {
         self.left.fetch_add(1, Ordering::Relaxed);
         self.shared.jobs.wait_for_room();
-        self.shared.jobs.push(Job { path, lane: Lane::Bulk, since: Duration::ZERO });
+        self.shared.jobs.push(Job { path, lane: Lane::Bulk, since: Duration::ZERO, seen: None });
     }
 
     fn done(&self) {
@@ -152,7 +152,7 @@ impl Pass<'_> {
         };
         if tries < TRIES {
             std::thread::sleep(PAUSE);
-            self.shared.jobs.push(Job { path, lane: Lane::Bulk, since: Duration::ZERO });
+            self.shared.jobs.push(Job { path, lane: Lane::Bulk, since: Duration::ZERO, seen: None });
         } else {
             tracing::warn!(path, "the file could not be read whole: it stays as it was until the next build");
             self.done();

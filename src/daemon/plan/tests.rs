@@ -26,8 +26,9 @@ fn tell_from(mut state: State, story: Story<'_>) -> State {
 
 fn words(act: &Act) -> String {
     match act {
-        Act::Read { path, lane: Lane::Fresh, since } => format!("read {path} of {}", since.as_millis()),
-        Act::Read { path, lane: Lane::Bulk, .. } => format!("bulk {path}"),
+        Act::Read { path, lane: Lane::Fresh, since, seen: None } => format!("read {path} of {}", since.as_millis()),
+        Act::Read { path, lane: Lane::Bulk, seen: Some(_), .. } => format!("bulk {path}"),
+        Act::Read { .. } => format!("what no event or no look said: {act:?}"),
         Act::Check(path) => format!("check {path}"),
         Act::Look(path) => format!("look {path}"),
         Act::Walk { folder, whole: true } => format!("walk whole {folder}"),

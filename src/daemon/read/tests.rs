@@ -152,6 +152,19 @@ fn a_file_that_changes_while_it_is_read_is_never_taken_half() {
     });
 }
 
+/// Found by an exporter on a busy machine: two looks had found a file whole, and when its turn came to be read the next
+/// one of that name was half written.
+#[test]
+fn what_looks_decided_about_is_what_is_read() {
+    let (folder, root) = inbox(&[("a.md", "# A\n\nThe whole text.")]);
+    let Ok(Look::File(seen)) = root.look("a.md") else { panic!("a file") };
+    let read = || read(&root, "a.md", &reading());
+    assert!(matches!(read().of(Some(seen)), Outcome::Change(Change::Seen(_))));
+    fs::write(folder.path().join("a.md"), "# A\n\nThe wh").expect("a writable folder");
+    assert!(matches!(read().of(Some(seen)), Outcome::Changing));
+    assert!(matches!(read().of(None), Outcome::Change(Change::Seen(_))));
+}
+
 #[test]
 fn workers_read_fresh_jobs_first_and_tell_what_cannot_be_read() {
     let (folder, root) = inbox(&[("a.md", "# A"), ("b.md", "# B")]);
@@ -168,7 +181,7 @@ fn workers_read_fresh_jobs_first_and_tell_what_cannot_be_read() {
         mirror: None,
         readers: std::sync::OnceLock::new(),
     };
-    let job = |path: &str, lane| Job { path: path.to_owned(), lane, since: Duration::ZERO };
+    let job = |path: &str, lane| Job { path: path.to_owned(), lane, since: Duration::ZERO, seen: None };
     shared.jobs.push(job("b.md", Lane::Bulk));
     shared.jobs.push(job("a.md", Lane::Fresh));
     shared.jobs.push(job("none.md", Lane::Bulk));
