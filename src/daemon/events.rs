@@ -23,9 +23,9 @@ use crate::rendition::Renditions;
 /// How often the inbox's root is looked at, and all else that has no event.
 const SECOND: Duration = Duration::from_secs(1);
 /// How often what only people look at is looked up.
-const MINUTE: Duration = Duration::from_secs(60);
-/// The same while changes come.
-const RECOUNT: Duration = Duration::from_secs(5);
+const COUNT_IDLE: Duration = Duration::from_secs(60);
+/// The same after a change.
+const COUNT_BUSY: Duration = Duration::from_secs(5);
 /// A polled inbox costs at most this part of the time.
 const POLL_SHARE: u32 = 50;
 /// How often a polled inbox is scanned, at least and at most.
@@ -109,8 +109,8 @@ pub(super) struct Loop {
 pub(super) struct Clockwork {
     second: Duration,
     /// When what only people look at was looked up, and whether nothing has changed since.
-    minute: Option<Duration>,
-    counted: bool,
+    counted_at: Option<Duration>,
+    counts_hold: bool,
     scan: Option<Duration>,
     watchdog: Option<Duration>,
     /// The loop that makes no rounds.
@@ -199,7 +199,7 @@ impl Loop {
                 paths.into_iter().for_each(|(path, end)| self.feed(Event::Done(path, end)));
             }
             Message::Committed { reread, added, withdrawn, absent, owes } => {
-                self.clockwork.counted = false;
+                self.clockwork.counts_hold = false;
                 self.clockwork.articles = (self.clockwork.articles + added).saturating_sub(withdrawn);
                 if !owes {
                     self.wellbeing.heals(Ailment::Catalog);
@@ -394,10 +394,10 @@ impl Loop {
 
     fn every_second(&mut self, now: Duration) -> Result<(), Failure> {
         self.check_root()?;
-        let pause = if self.clockwork.counted { MINUTE } else { RECOUNT };
-        if self.clockwork.minute.is_none_or(|last| now >= last + pause) {
-            self.clockwork.minute = Some(now);
-            self.every_minute();
+        let pause = if self.clockwork.counts_hold { COUNT_IDLE } else { COUNT_BUSY };
+        if self.clockwork.counted_at.is_none_or(|last| now >= last + pause) {
+            self.clockwork.counted_at = Some(now);
+            self.count();
         }
         let wall = self.shared.clock.now().wall;
         self.wellbeing.state().metrics.sample(wall, self.clockwork.articles);
@@ -427,12 +427,12 @@ impl Loop {
 
     /// Looks up what the operator's page shows of the disk and of the files with problems; on a thread of its own,
     /// because this loop waits for nobody.
-    fn every_minute(&mut self) {
+    fn count(&mut self) {
         if self.shared.readers.get().is_none() || self.counting.as_ref().is_some_and(|thread| !thread.is_finished()) {
-            self.clockwork.minute = None;
+            self.clockwork.counted_at = None;
             return;
         }
-        self.clockwork.counted = true;
+        self.clockwork.counts_hold = true;
         let (shared, state) = (Arc::clone(&self.shared), Arc::clone(self.wellbeing.state()));
         let folder = self.setup.daemon.state.clone();
         self.counting = Some(start::spawn("count", move || {

@@ -34,14 +34,12 @@ pub(super) struct Wellbeing {
     ailments: BTreeMap<Ailment, String>,
     /// For `systemctl status`, while all is well.
     summary: String,
-    /// Whether the config on disk is the one in use.
-    reload_ok: bool,
 }
 
 impl Wellbeing {
     /// All is well.
     pub(super) fn new(state: Arc<State>) -> Wellbeing {
-        let wellbeing = Wellbeing { state, ailments: BTreeMap::new(), summary: String::new(), reload_ok: true };
+        let wellbeing = Wellbeing { state, ailments: BTreeMap::new(), summary: String::new() };
         wellbeing.edit(|health| health.reload_ok = true);
         wellbeing
     }
@@ -111,8 +109,7 @@ impl Wellbeing {
     }
 
     /// Whether the last reload was taken.
-    pub(super) fn reload(&mut self, ok: bool) {
-        self.reload_ok = ok;
+    pub(super) fn reload(&self, ok: bool) {
         self.edit(|health| health.reload_ok = ok);
         systemd::ready(&self.status_line());
     }
@@ -128,7 +125,7 @@ impl Wellbeing {
             let why: Vec<&str> = self.ailments.values().map(String::as_str).collect();
             line = format!("degraded: {}", why.join("; "));
         }
-        if !self.reload_ok {
+        if !self.state.health.read().unwrap_or_else(PoisonError::into_inner).reload_ok {
             line.push_str("; the config is not valid, the old one stays in use");
         }
         line

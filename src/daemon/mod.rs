@@ -131,10 +131,7 @@ impl Names {
 
     /// The pattern that excludes a folder or a file itself, its parents not looked at.
     pub fn excluded(&self, path: &str) -> Option<&str> {
-        if !self.exclude.is_match(path) {
-            return None;
-        }
-        let first = self.exclude.matches(path).into_iter().min()?;
+        let first = *self.exclude.matches(path).first()?;
         self.excluding.get(first).map(String::as_str)
     }
 }

@@ -60,21 +60,23 @@ impl Inner {
         coding: Coding,
         small: Small,
     ) -> Result<Option<Rendition>, Error> {
-        if let Some(Status::Here(validators)) = self.heads.get(document)
+        let known = self.heads.get(document);
+        if let Some(Status::Here(validators)) = known
             && let Some(rendition) = self.cached(validators, coding, small)
         {
             return Ok(Some(rendition));
         }
-        Box::pin(self.make(document, coding, small)).await
+        Box::pin(self.make(document, known, coding, small)).await
     }
 
-    pub(super) async fn make(
+    async fn make(
         self: &Arc<Self>,
         document: &Document,
+        known: Option<Status>,
         coding: Coding,
         small: Small,
     ) -> Result<Option<Rendition>, Error> {
-        let status = match self.heads.get(document) {
+        let status = match known {
             Some(status) => status,
             None => self.look(document).await?,
         };

@@ -79,20 +79,27 @@ impl<'a> Problem<'a> {
     }
 }
 
-/// A page that loads nothing.
+/// A page that loads nothing, its title as its heading.
 pub fn page(title: &str, body: &Markup) -> String {
+    let body = html! {
+        h1 { (title) }
+        (body)
+    };
+    document(title, &html! {}, &body)
+}
+
+/// A whole page: its title, what else stands in its head, its body.
+pub fn document(title: &str, head: &Markup, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
-                meta name="viewport" content="width=device-width";
+                meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) }
+                (head)
             }
-            body {
-                h1 { (title) }
-                (body)
-            }
+            body { (body) }
         }
     };
     page.into_string()

@@ -1,12 +1,13 @@
 //! Open problems as a page, as JSON and as an Atom feed (RFC 4287), so that an author can subscribe to them. Pure.
 
-use maud::{Markup, html};
+use std::fmt::Write as _;
+
+use maud::{Markup, PreEscaped, html};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::admin::rfc3339;
 use super::page::page;
-use super::status::snippet;
 use crate::entry::{Timestamp, is_xml_char};
 use crate::rendition::Problem;
 
@@ -74,6 +75,21 @@ pub fn item(problem: &Problem) -> Markup {
         }
         (snippet(problem))
     }
+}
+
+/// A problem's line of text with a caret below its place; nothing where there is no line.
+fn snippet(problem: &Problem) -> Markup {
+    let found = &problem.diagnostic;
+    let Some((line, source)) = found.line.zip(found.source.as_deref()) else { return PreEscaped(String::new()) };
+    let mut text = format!("{line} | {source}");
+    if let Some(column) = found.column.filter(|&column| column as usize <= source.chars().count() + 1) {
+        let gutter = line.to_string().len();
+        // A tab stays one, so that the caret stands below its place.
+        let before: String =
+            source.chars().take(column as usize - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
+        let _ = write!(text, "\n{:gutter$} | {before}^", "");
+    }
+    html! { pre tabindex="0" { code { (text) } } }
 }
 
 /// `/problems.atom`.

@@ -5,9 +5,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::admin::rfc3339;
+use super::page::document;
 use super::problems;
 use super::readership::Feed;
 use crate::entry::Timestamp;
@@ -90,21 +91,12 @@ pub fn page(status: &Status<'_>) -> String {
         }
         p { a href="metrics" { "metrics" } " · " a href="status.json" { "JSON" } " · " a href="problems.atom" { "problems as a feed" } }
     };
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (status.state) " · feedmill" }
-                link rel="stylesheet" href="status.css";
-                script src="status.js" defer {}
-                noscript { meta http-equiv="refresh" content="60"; }
-            }
-            body { main { (body) } }
-        }
+    let head = html! {
+        link rel="stylesheet" href="status.css";
+        script src="status.js" defer {}
+        noscript { meta http-equiv="refresh" content="60"; }
     };
-    page.into_string()
+    document(&format!("{} · feedmill", status.state), &head, &html! { main { (body) } })
 }
 
 /// Minutes put together, so that no more than [`POINTS`] are drawn, and how many make one.
@@ -237,21 +229,6 @@ pub fn size(bytes: u64) -> String {
         (value, unit) = (value / 1024.0, next);
     }
     format!("{value:.1} {unit}")
-}
-
-/// A problem's line of text with a caret below its place; nothing where there is no line.
-pub fn snippet(problem: &Problem) -> Markup {
-    let found = &problem.diagnostic;
-    let Some((line, source)) = found.line.zip(found.source.as_deref()) else { return PreEscaped(String::new()) };
-    let mut text = format!("{line} | {source}");
-    if let Some(column) = found.column.filter(|&column| column as usize <= source.chars().count() + 1) {
-        let gutter = line.to_string().len();
-        // A tab stays one, so that the caret stands below its place.
-        let before: String =
-            source.chars().take(column as usize - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
-        let _ = write!(text, "\n{:gutter$} | {before}^", "");
-    }
-    html! { pre tabindex="0" { code { (text) } } }
 }
 
 #[cfg(test)]
