@@ -571,7 +571,7 @@ enum Instant {
 
 /// The entries of a name: small letters first, then as they come; those without a value last.
 fn named_in<'a>(entries: &'a [Entry], name: &str) -> Vec<Found<'a>> {
-    let mut found: Vec<&Entry> = entries.iter().filter(|entry| entry.key.trim().eq_ignore_ascii_case(name)).collect();
+    let mut found: Vec<&Entry> = entries.iter().filter(|entry| is_named(entry, name)).collect();
     if found.len() > 1 {
         found.sort_by_key(|entry| {
             (entry.value.is_null(), entry.key != name && entry.key.bytes().any(|b| b.is_ascii_uppercase()))
@@ -581,6 +581,11 @@ fn named_in<'a>(entries: &'a [Entry], name: &str) -> Vec<Found<'a>> {
         .into_iter()
         .map(|entry| Found { key: entry.key.trim().to_owned(), line: entry.line, value: &entry.value })
         .collect()
+}
+
+fn is_named(entry: &Entry, name: &str) -> bool {
+    // Most are of another length: all names are asked of all keys of all files.
+    entry.key.len() >= name.len() && entry.key.trim().eq_ignore_ascii_case(name)
 }
 
 fn said(origin: &str) -> String {

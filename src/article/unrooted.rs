@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use memchr::memmem;
 use pulldown_cmark::{Event, Options, Parser, Tag};
 
 use super::body::{Token, Tokens, attribute};
@@ -75,14 +76,12 @@ fn may_be_there(body: &str, markup: Markup) -> bool {
         let whole = ["http:", "https:", "//", "#", "mailto:", "{"];
         !whole.iter().any(|start| address.get(..start.len()).is_some_and(|found| found.eq_ignore_ascii_case(start)))
     };
-    let attribute = |name: &str| {
-        body.match_indices(name).any(|(at, _)| {
-            body[at + name.len()..].trim_start().strip_prefix('=').is_some_and(|rest| is_open(rest.trim_start()))
-        })
+    let after = |mark: &str, is_found: &dyn Fn(&str) -> bool| {
+        memmem::find_iter(body.as_bytes(), mark).any(|at| is_found(&body[at + mark.len()..]))
     };
-    let link = |mark: &str| body.match_indices(mark).any(|(at, _)| is_open(&body[at + mark.len()..]));
-    ["href", "src", "HREF", "SRC"].into_iter().any(attribute)
-        || markup == Markup::Markdown && ["](", "]:"].into_iter().any(link)
+    let attribute = |rest: &str| rest.trim_start().strip_prefix('=').is_some_and(|value| is_open(value.trim_start()));
+    ["href", "src", "HREF", "SRC"].into_iter().any(|name| after(name, &attribute))
+        || markup == Markup::Markdown && ["](", "]:"].into_iter().any(|mark| after(mark, &is_open))
 }
 
 /// Calls with each address of links and pictures in a body, and where it, or the element that it is of, stands.

@@ -7,6 +7,9 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -20,6 +23,9 @@ use super::{Change, Delta, Error, Now, SeenFile, Settings};
 use crate::article::{Article, Hash};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::entry::{Key, Seed};
+
+/// How often what was written is handed to the disk.
+const SYNC_PAUSE: Duration = Duration::from_millis(200);
 
 /// What stays in memory of an article while the load runs.
 struct Narrow {
@@ -111,6 +117,41 @@ pub(super) fn make(
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch(TABLES)?;
     connection.execute_batch("BEGIN")?;
+    let file = File::open(&fresh).map_err(io)?;
+    thread::scope(|scope| {
+        let (done, filled) = mpsc::channel();
+        let syncing = scope.spawn(|| sync_as_it_grows(&file, filled));
+        let loaded = fill(connection, settings, rules, now, files, carried);
+        drop(done);
+        let synced = syncing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        loaded?;
+        super::point("load.sync")?;
+        synced.and_then(|()| file.sync_all()).map_err(io)
+    })?;
+    Ok(fresh)
+}
+
+/// Has the disk write what was written, so that little is left to wait for in the end; the processor has other work.
+///
+/// # Errors
+///
+/// Those of the disk: each is told once.
+fn sync_as_it_grows(file: &File, filled: mpsc::Receiver<()>) -> std::io::Result<()> {
+    while let Err(mpsc::RecvTimeoutError::Timeout) = filled.recv_timeout(SYNC_PAUSE) {
+        file.sync_data()?;
+    }
+    Ok(())
+}
+
+/// Everything that is written into the new catalog.
+fn fill(
+    connection: Connection,
+    settings: &Settings,
+    rules: &Hash,
+    now: Now,
+    files: &mut dyn Iterator<Item = Change>,
+    carried: &Carried,
+) -> Result<(), Error> {
     let mut loading = Loading {
         connection: &connection,
         settings,
@@ -138,9 +179,7 @@ pub(super) fn make(
     connection.execute_batch("COMMIT")?;
     connection.pragma_update(None, "user_version", VERSION)?;
     connection.close().map_err(|(_, e)| e)?;
-    super::point("load.sync")?;
-    File::open(&fresh).and_then(|file| file.sync_all()).map_err(io)?;
-    Ok(fresh)
+    Ok(())
 }
 
 /// The name of a new catalog beside `target`, with nothing there.

@@ -146,8 +146,9 @@ fn read_file(root: &Root, path: &str, seen: Fingerprint, reading: &Reading) -> O
         return unreadable(path, Some(before), problem);
     }
     let mut file = File::from(fd);
-    let mut bytes = Vec::with_capacity(usize::try_from(before.size).unwrap_or_default() + 1);
-    let whole = file.by_ref().take(reading.max_file_size + 1).read_to_end(&mut bytes);
+    let mut bytes = Vec::with_capacity(usize::try_from(before.size).unwrap_or_default());
+    // Where there is more by now, the last look tells.
+    let whole = file.by_ref().take(before.size).read_to_end(&mut bytes);
     if let Err(error) = failpoint::io("read.bytes").and(whole) {
         return not_opened(path, seen, error);
     }
