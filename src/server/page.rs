@@ -99,7 +99,7 @@ pub fn document(title: &str, head: &Markup, body: &Markup) -> String {
                 title { (title) }
                 (head)
             }
-            body { (body) }
+            body { main { (body) } }
         }
     };
     page.into_string()

@@ -54,7 +54,7 @@ pub fn json(open: &[Problem]) -> String {
 /// `/problems`.
 pub fn html(open: &[Problem]) -> String {
     let body = html! {
-        @if open.is_empty() { p { "None." } }
+        h2 { (open.len()) " open" }
         @for problem in open { (item(problem)) }
         p { a href="problems.json" { "JSON" } " " a href="problems.atom" { "Atom" } }
     };

@@ -96,7 +96,7 @@ pub fn page(status: &Status<'_>) -> String {
         script src="status.js" defer {}
         noscript { meta http-equiv="refresh" content="60"; }
     };
-    document(&format!("{} · feedmill", status.state), &head, &html! { main { (body) } })
+    document(&format!("{} · feedmill", status.state), &head, &body)
 }
 
 /// Minutes put together, so that no more than [`POINTS`] are drawn, and how many make one.

@@ -12,9 +12,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::driver::{Place, article};
+use crate::driver::{Place, article, scale};
 use crate::failpoints::Seen;
-use crate::storm::{Rng, measured, scale, trace};
+use crate::storm::{Rng, measured, trace};
 
 const CONFIG: &str = "site: { base_url: \"https://feeds.example\" }\ninbox: { rescan: 1s, withdraw_after: 1s }\n";
 /// Files at the first start.

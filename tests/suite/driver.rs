@@ -32,6 +32,11 @@ pub fn shared(below: &str) -> Option<PathBuf> {
     None
 }
 
+/// How many times as much as by default.
+pub fn scale() -> usize {
+    std::env::var("FEEDMILL_TEST_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1).max(1)
+}
+
 /// Says visibly that a test is skipped.
 #[allow(clippy::print_stderr, reason = "a skipped test must be seen")]
 pub fn skipped(why: &str) {

@@ -6,6 +6,7 @@ mod driver;
 mod failpoints;
 mod feed;
 mod layers;
+mod packages;
 mod program;
 mod readme;
 mod serve;

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use chrono::{DateTime, Utc};
 
 use super::validator::{Message, counted, messages};
-use crate::driver::{Place, shared, skipped};
+use crate::driver::{Place, scale, shared, skipped};
 
 /// Articles of each blog that are taken at scale 1.
 const PART: usize = 25;
@@ -35,10 +35,6 @@ struct Built {
 }
 
 static BUILT: LazyLock<Option<Built>> = LazyLock::new(build);
-
-pub fn scale() -> usize {
-    std::env::var("FEEDMILL_TEST_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
-}
 
 /// Names of files below a folder.
 pub fn files(folder: &Path) -> Vec<PathBuf> {

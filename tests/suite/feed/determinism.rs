@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::corpora::{files, scale};
-use crate::driver::{Place, shared, skipped};
+use super::corpora::files;
+use crate::driver::{Place, scale, shared, skipped};
 
 /// Articles that are taken at scale 1.
 const PART: usize = 150;

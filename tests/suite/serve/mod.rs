@@ -1,6 +1,7 @@
 //! The whole way from a dropped file to a feed, with the real binary.
 
 mod arrival;
+mod browser;
 mod corpus;
 mod explain;
 mod first;

@@ -7,8 +7,8 @@ use std::io::Write;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::auditor::Auditor;
-use super::{BASE, Rng, measured, metric, scale, text, title, while_under};
-use crate::driver::{Place, skipped};
+use super::{BASE, Rng, measured, metric, text, title, while_under};
+use crate::driver::{Place, scale, skipped};
 
 const NONE: &BTreeSet<String> = &BTreeSet::new();
 

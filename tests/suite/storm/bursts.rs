@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use super::{BASE, scale};
-use crate::driver::{Answer, Daemon, PATIENCE, Place, article, read_answer};
+use super::BASE;
+use crate::driver::{Answer, Daemon, PATIENCE, Place, article, read_answer, scale};
 
 const DATE: &str = "Mon, 11 Apr 2022 13:01:53 GMT";
 

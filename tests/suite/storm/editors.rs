@@ -6,8 +6,8 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use super::auditor::Auditor;
-use super::{BASE, measured, scale, text, title};
-use crate::driver::{Daemon, Place};
+use super::{BASE, measured, text, title};
+use crate::driver::{Daemon, Place, scale};
 
 const NAME: &str = "posts/one.md";
 

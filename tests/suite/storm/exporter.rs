@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::auditor::Auditor;
-use super::{BASE, Rng, measured, metric, scale, while_under};
-use crate::driver::{Daemon, Place, shared, skipped};
+use super::{BASE, Rng, measured, metric, while_under};
+use crate::driver::{Daemon, Place, scale, shared, skipped};
 
 /// What a feed was before; it must stay just that.
 type Before = BTreeMap<String, (String, blake3::Hash)>;

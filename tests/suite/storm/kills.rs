@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::auditor::Auditor;
-use super::{BASE, Rng, measured, scale, text, title};
-use crate::driver::{Daemon, Place};
+use super::{BASE, Rng, measured, text, title};
+use crate::driver::{Daemon, Place, scale};
 
 /// Which file holds which article, and what it says.
 struct Model {

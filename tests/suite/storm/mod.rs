@@ -26,11 +26,6 @@ pub mod trace;
 /// A public address that stays the same over restarts: it is part of every ETag.
 const BASE: &str = "site: { base_url: \"https://feeds.example\" }\n";
 
-/// How many times as much as by default.
-pub fn scale() -> usize {
-    std::env::var("FEEDMILL_TEST_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1).max(1)
-}
-
 /// Random numbers (SplitMix64) of a seed that is printed, or given by `FEEDMILL_TEST_SEED`.
 pub struct Rng(u64);
 

@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::trace::{self, Op};
-use super::{BASE, Rng, measured, scale, text, title};
-use crate::driver::{Daemon, PATIENCE, Place, read_answer};
+use super::{BASE, Rng, measured, text, title};
+use crate::driver::{Daemon, PATIENCE, Place, read_answer, scale};
 
 /// A power cut keeps or loses this much at a time.
 const SECTOR: usize = 512;

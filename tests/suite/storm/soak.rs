@@ -5,8 +5,8 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use super::{Rng, scale};
-use crate::driver::{Daemon, Place, article};
+use super::Rng;
+use crate::driver::{Daemon, Place, article, scale};
 
 /// Articles that are there at any time.
 const ARTICLES: usize = 60;

@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use super::{BASE, measured, scale, text};
-use crate::driver::{PATIENCE, Place};
+use super::{BASE, measured, text};
+use crate::driver::{PATIENCE, Place, scale};
 
 #[test]
 fn of_many_starts_one_wins() {
