@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::answer::Answer;
 use super::negotiate::wants_open_metrics;
-use super::page::{Problem as Words, page};
+use super::page::{Problem as Words, operators_page};
 use super::problems;
 use super::readership::Readership;
 use super::respond::malformed;
@@ -234,7 +234,7 @@ fn ok(media_type: &'static str, body: String) -> Answer {
 }
 
 fn index() -> String {
-    page(
+    operators_page(
         "feedmill",
         &html! {
             ul { @for path in PATHS[1..].iter().filter(|path| !path.starts_with("/status.") || path.ends_with("json")) { li { a href=(path.trim_start_matches('/')) { (path) } } } }

@@ -88,6 +88,20 @@ pub fn page(title: &str, body: &Markup) -> String {
     document(title, &html! {}, &body)
 }
 
+/// A page for operators: with their style sheet, its title as its heading.
+pub fn operators_page(title: &str, body: &Markup) -> String {
+    let body = html! {
+        h1 { (title) }
+        (body)
+    };
+    document(title, &operators_style(), &body)
+}
+
+/// The style sheet of the operators' pages, which lie side by side.
+pub fn operators_style() -> Markup {
+    html! { link rel="stylesheet" href="status.css"; }
+}
+
 /// A whole page: its title, what else stands in its head, its body.
 pub fn document(title: &str, head: &Markup, body: &Markup) -> String {
     let page = html! {

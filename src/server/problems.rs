@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::admin::rfc3339;
-use super::page::page;
+use super::page::operators_page;
 use crate::entry::{Timestamp, is_xml_char};
 use crate::rendition::Problem;
 
@@ -54,11 +54,12 @@ pub fn json(open: &[Problem]) -> String {
 /// `/problems`.
 pub fn html(open: &[Problem]) -> String {
     let body = html! {
+        p { a href="status" { "status" } }
         h2 { (open.len()) " open" }
         @for problem in open { (item(problem)) }
         p { a href="problems.json" { "JSON" } " " a href="problems.atom" { "Atom" } }
     };
-    page("Problems", &body)
+    operators_page("Problems", &body)
 }
 
 /// One problem as a part of a page.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use super::admin::rfc3339;
-use super::page::document;
+use super::page::{document, operators_style};
 use super::problems;
 use super::readership::Feed;
 use crate::entry::Timestamp;
@@ -92,7 +92,7 @@ pub fn page(status: &Status<'_>) -> String {
         p { a href="metrics" { "metrics" } " · " a href="status.json" { "JSON" } " · " a href="problems.atom" { "problems as a feed" } }
     };
     let head = html! {
-        link rel="stylesheet" href="status.css";
+        (operators_style())
         script src="status.js" defer {}
         noscript { meta http-equiv="refresh" content="60"; }
     };

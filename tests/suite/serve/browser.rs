@@ -120,14 +120,17 @@ fn axe_finds_no_barrier_on_any_page() {
             .chain(articles.map(|(_, path)| path))
             .map(|path| (daemon.http.clone(), path.to_owned()))
             .collect();
-    pages.extend(["/", "/problems"].map(|path| (daemon.admin.clone(), path.to_owned())));
+    pages.extend(["/", "/status", "/problems"].map(|path| (daemon.admin.clone(), path.to_owned())));
     assert!(pages.len() >= 12, "{pages:?}");
     for (server, path) in pages {
         let answer = ask(&server, "GET", &path, &[("Accept", "text/html")]);
         let address = format!("{server}{path}");
         // Both style sheets and every kind of page; only colours differ.
-        let schemes: &[Scheme] =
-            if path == "/" || path == "/all/" { &[Scheme::Light, Scheme::Dark] } else { &[Scheme::Light] };
+        let schemes: &[Scheme] = if ["/", "/all/", "/status"].contains(&path.as_str()) {
+            &[Scheme::Light, Scheme::Dark]
+        } else {
+            &[Scheme::Light]
+        };
         for &scheme in schemes {
             let Some(found) = violations(place.dir.path(), answer.text(), &address, &axe, scheme) else { return };
             assert!(found.is_empty(), "{path}, {scheme:?}: {found:#?}");
