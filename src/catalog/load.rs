@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use uuid::Uuid;
 
 use super::apply::{revision, withheld};
 use super::files::{FileRow, set_problems};
@@ -22,7 +23,7 @@ use super::schema::{INDEXES, PAGE_SIZE, TABLES, VERSION};
 use super::{Change, Delta, Error, Now, SeenFile, Settings};
 use crate::article::{Article, Hash};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::entry::{Key, Seed};
+use crate::entry::{EntryId, Key, Namespace, Seed};
 
 /// How often what was written is handed to the disk.
 const SYNC_PAUSE: Duration = Duration::from_millis(200);
@@ -30,8 +31,8 @@ const SYNC_PAUSE: Duration = Duration::from_millis(200);
 /// What stays in memory of an article while the load runs.
 struct Narrow {
     entry: i64,
-    path: String,
-    seed: Seed,
+    path: Box<str>,
+    identity: Identity,
     body: [u8; 16],
     rev: Hash,
     size: i64,
@@ -40,9 +41,27 @@ struct Narrow {
     expires: Option<Seconds>,
     draft: bool,
     /// Numbers of its feeds, as [`Interner`] gives them.
-    feeds: Vec<u32>,
+    feeds: Box<[u32]>,
     /// What it was in the catalog before, where that could be saved.
-    carried: Option<Released>,
+    carried: Option<Box<Released>>,
+}
+
+/// What an article's seed makes of it; the seed's text itself, a title long, is not kept for every article.
+struct Identity {
+    uuid: Uuid,
+    /// The id, where it is not the UUID's name.
+    iri: Option<Box<str>>,
+    seed: [u8; 16],
+}
+
+impl Identity {
+    fn new(seed: &Seed, namespace: &Namespace) -> Identity {
+        let iri = match seed {
+            Seed::Iri(iri) => Some(iri.as_str().into()),
+            Seed::Explicit(_) | Seed::Dated(_) | Seed::Undated(_) => None,
+        };
+        Identity { uuid: namespace.uuid(seed), iri, seed: seed_hash(seed) }
+    }
 }
 
 impl Narrow {
@@ -53,6 +72,18 @@ impl Narrow {
     fn updated(&self, now: Seconds) -> Seconds {
         let carried = self.carried.as_ref().map(|carried| carried.updated);
         carried.or(self.updated).unwrap_or_else(|| self.published(now))
+    }
+
+    fn uuid(&self) -> Uuid {
+        self.carried.as_ref().map_or(self.identity.uuid, |carried| carried.uuid)
+    }
+
+    fn id(&self) -> String {
+        match (&self.carried, &self.identity.iri) {
+            (Some(carried), _) => carried.id.as_str().to_owned(),
+            (None, Some(iri)) => iri.to_string(),
+            (None, None) => EntryId::of_uuid(self.identity.uuid).as_str().to_owned(),
+        }
     }
 
     fn position(&self, now: Seconds) -> Seconds {
@@ -264,8 +295,8 @@ impl Loading<'_> {
         let own = article.updated.filter(|&at| at <= self.now.wall);
         Narrow {
             entry,
-            path: file.path.clone(),
-            seed: Seed::of(article, &file.path),
+            path: file.path.as_str().into(),
+            identity: Identity::new(&Seed::of(article, &file.path), &self.settings.namespace),
             body: short(&article.body.hash),
             rev: revision(article),
             size: file.fingerprint.size as i64,
@@ -279,21 +310,28 @@ impl Loading<'_> {
                 .entries
                 .get(&file.path)
                 .filter(|(rev, _)| *rev == revision(article))
-                .map(|(_, released)| released.clone()),
+                .map(|(_, released)| Box::new(released.clone())),
         }
     }
 
     /// Everything that needs all files: twins and collisions, the order, memberships and archive pages.
     fn finish(mut self) -> Result<(), Error> {
-        let articles = std::mem::take(&mut self.articles);
-        let articles = self.resolve(articles)?;
-        let mut shown = Vec::with_capacity(articles.len());
-        for article in articles {
+        // One list from here to the end: a second one would be as large again.
+        let mut shown = std::mem::take(&mut self.articles);
+        self.resolve(&mut shown)?;
+        let mut held = Ok(());
+        shown.retain(|article| {
             match withheld(article.draft, article.expires, article.published, self.settings, self.now) {
-                Some(why) => self.hold(&article, why)?,
-                None => shown.push(article),
+                None => true,
+                Some(why) => {
+                    if held.is_ok() {
+                        held = self.hold(article, why);
+                    }
+                    false
+                }
             }
-        }
+        });
+        held?;
         self.sort(&mut shown);
         self.place(&shown)?;
         // Rows go in by their numbers, which is the order of the table.
@@ -305,9 +343,10 @@ impl Loading<'_> {
         Ok(())
     }
 
-    /// From old to new: by position, then by arrival, which for those that are new here is the order of their paths.
+    /// From old to new: by position, then by arrival, which for those that are new here is the order of their paths,
+    /// in which they come.
     fn sort(&self, shown: &mut [Narrow]) {
-        let mut ranks: HashMap<Seconds, Vec<(String, i64)>> = HashMap::new();
+        let mut ranks: HashMap<Seconds, Vec<(Box<str>, i64)>> = HashMap::new();
         for article in shown.iter() {
             if let Some(carried) = &article.carried {
                 ranks.entry(carried.position).or_default().push((article.path.clone(), carried.sequence));
@@ -322,44 +361,40 @@ impl Loading<'_> {
         };
         shown.sort_by_cached_key(|article| {
             let position = article.position(self.at());
-            (position, rank(article, position), article.carried.is_none(), article.path.clone())
+            (position, rank(article, position), article.carried.is_none())
         });
     }
 
-    /// The id that an article gets here.
-    fn id(&self, article: &Narrow) -> String {
-        match &article.carried {
-            Some(carried) => carried.id.as_str().to_owned(),
-            None => self.settings.namespace.entry_id(&article.seed).as_str().to_owned(),
-        }
-    }
-
-    /// Gives every article its seed: of those that share one the smallest path leads.
-    fn resolve(&self, mut articles: Vec<Narrow>) -> Result<Vec<Narrow>, Error> {
-        articles.sort_by(|a, b| a.path.cmp(&b.path));
-        let mut leaders: HashMap<String, usize> = HashMap::with_capacity(articles.len());
-        let mut resolved: Vec<Narrow> = Vec::with_capacity(articles.len());
-        for mut article in articles {
-            let id = self.id(&article);
-            if let Some(&leader) = leaders.get(&id) {
-                let leader = &mut resolved[leader];
+    /// Gives every article its identity: of those that share one the smallest path leads. Leaves them in the order of
+    /// their paths.
+    fn resolve(&self, articles: &mut Vec<Narrow>) -> Result<(), Error> {
+        articles.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        let mut leaders: HashMap<Uuid, usize> = HashMap::with_capacity(articles.len());
+        let mut count = 0;
+        for at in 0..articles.len() {
+            // What leads stands before `count`, what was not looked at from `at` on.
+            let (before, rest) = articles.split_at_mut(at);
+            let article = &mut rest[0];
+            if let Some(&leader) = leaders.get(&article.uuid()) {
+                let leader = &mut before[leader];
                 if leader.body == article.body {
-                    self.twin(&article, leader)?;
-                    leader.carried = leader.carried.take().or(article.carried);
+                    self.twin(article, leader)?;
+                    leader.carried = leader.carried.take().or(article.carried.take());
                     continue;
                 }
-                let problem = super::apply::collision(&leader.path);
-                self.add_problem(&article.path, problem)?;
+                self.add_problem(&article.path, super::apply::collision(&leader.path))?;
                 article.carried = None;
-                article.seed = article.seed.with_path(&article.path);
-                let id = self.settings.namespace.entry_id(&article.seed).as_str().to_owned();
-                leaders.insert(id, resolved.len());
-            } else {
-                leaders.insert(id, resolved.len());
+                let kept = KeptRow::get(self.connection, article.entry)?;
+                let kept = kept.ok_or_else(|| super::row::damaged("kept", article.entry))?;
+                let seed = Seed::of(&kept.article, &article.path).with_path(&article.path);
+                article.identity = Identity::new(&seed, &self.settings.namespace);
             }
-            resolved.push(article);
+            leaders.insert(article.uuid(), count);
+            articles.swap(count, at);
+            count += 1;
         }
-        Ok(resolved)
+        articles.truncate(count);
+        Ok(())
     }
 
     fn twin(&self, article: &Narrow, leader: &Narrow) -> Result<(), Error> {
@@ -401,7 +436,7 @@ impl Loading<'_> {
             entry: article.entry,
             id: None,
             uuid: None,
-            seed: seed_hash(&article.seed),
+            seed: article.identity.seed,
             body: article.body,
             state: State::Held,
             sequence: None,
@@ -411,7 +446,7 @@ impl Loading<'_> {
             changed: self.at(),
             rev: article.rev,
             size: article.size,
-            path: article.path.clone(),
+            path: article.path.to_string(),
         }
     }
 
@@ -424,11 +459,8 @@ impl Loading<'_> {
             ])?;
         }
         let row = EntryRow {
-            id: Some(self.id(article)),
-            uuid: Some(match &article.carried {
-                Some(carried) => carried.uuid,
-                None => self.settings.namespace.uuid(&article.seed),
-            }),
+            id: Some(article.id()),
+            uuid: Some(article.uuid()),
             state: State::Shown,
             sequence: Some(sequence),
             position: Some(article.position(self.at())),

@@ -27,6 +27,11 @@ impl EntryId {
         EntryId(text)
     }
 
+    /// The id that is a UUID's name (RFC 9562, section 4).
+    pub fn of_uuid(uuid: Uuid) -> EntryId {
+        EntryId(uuid.urn().to_string())
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -125,7 +130,7 @@ impl Namespace {
     pub fn entry_id(&self, seed: &Seed) -> EntryId {
         match seed {
             Seed::Iri(iri) => EntryId(iri.clone()),
-            seed => EntryId(self.uuid(seed).urn().to_string()),
+            seed => EntryId::of_uuid(self.uuid(seed)),
         }
     }
 
