@@ -28,9 +28,12 @@ const SLICE: Duration = Duration::from_secs(1);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 /// How many frames of the catalog's log may wait to be copied (8 KiB each) while changes come.
 const BEHIND: u64 = 256;
-/// How many frames the log may have before its readers are waited for, how long they are, and how soon once more.
+/// How many frames the log may have before its readers are waited for, and how soon once more.
 const MOST: u64 = 2048;
-const READERS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+const WAITED_AGAIN: Duration = Duration::from_secs(1);
+/// How long they are waited for: each change that comes meanwhile waits too. Most read for some milliseconds; where the
+/// log grows on nevertheless, longer.
+const READERS: [(u64, Duration); 2] = [(4 * MOST, Duration::from_millis(100)), (MOST, Duration::from_millis(20))];
 /// How long a file whose transaction failed is waited for: it is read again within seconds.
 const OWED: Duration = Duration::from_secs(30);
 /// What is wrong where the catalog's file is not at its name.
@@ -482,9 +485,10 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
     fn tend_log(&mut self, behind: u64) {
         let tended = self.record.log().and_then(|log| {
             self.log = log;
-            let again = self.waited.is_none_or(|last| last.elapsed() >= READERS.1);
-            if log.frames > MOST && again {
-                self.log = self.record.checkpoint(READERS.0)?;
+            let again = self.waited.is_none_or(|last| last.elapsed() >= WAITED_AGAIN);
+            let wait = READERS.iter().find(|(frames, _)| log.frames > *frames);
+            if let Some(&(_, wait)) = wait.filter(|_| again) {
+                self.log = self.record.checkpoint(wait)?;
                 self.waited = Some(Instant::now());
             } else if self.copier.take_copied() {
                 self.log = self.record.checkpoint(Duration::ZERO)?;

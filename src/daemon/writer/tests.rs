@@ -271,7 +271,8 @@ fn a_log_is_copied_beside_the_writer_then_begun_anew_by_it() {
     // What is copied while changes come, what has its readers waited for, and what is copied once nothing waits.
     for (frames, copied, asks) in [
         (BEHIND + 5, 5, [Asked::Copy, Asked::Checkpoint(Duration::ZERO)].as_slice()),
-        (MOST + 1, MOST + 1, &[Asked::Checkpoint(READERS.0)]),
+        (MOST + 1, MOST + 1, &[Asked::Checkpoint(READERS[1].1)]),
+        (4 * MOST + 1, 4 * MOST + 1, &[Asked::Checkpoint(READERS[0].1)]),
         (3, 0, &[Asked::Copy, Asked::Checkpoint(Duration::ZERO)]),
     ] {
         with_writer(Script { log: Log { frames, copied }, ..Script::default() }, |_, _, asked, _| {
