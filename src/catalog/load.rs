@@ -56,11 +56,7 @@ struct Identity {
 
 impl Identity {
     fn new(seed: &Seed, namespace: &Namespace) -> Identity {
-        let iri = match seed {
-            Seed::Iri(iri) => Some(iri.as_str().into()),
-            Seed::Explicit(_) | Seed::Dated(_) | Seed::Undated(_) => None,
-        };
-        Identity { uuid: namespace.uuid(seed), iri, seed: seed_hash(seed) }
+        Identity { uuid: namespace.uuid(seed), iri: seed.iri().map(Box::from), seed: seed_hash(seed) }
     }
 }
 

@@ -89,6 +89,14 @@ impl Seed {
         }
     }
 
+    /// The id itself, where the author wrote one that is no UUID's name.
+    pub fn iri(&self) -> Option<&str> {
+        match self {
+            Seed::Iri(iri) => Some(iri),
+            Seed::Explicit(_) | Seed::Dated(_) | Seed::Undated(_) => None,
+        }
+    }
+
     /// Whether the author chose the id.
     pub fn is_explicit(&self) -> bool {
         matches!(self, Seed::Iri(_) | Seed::Explicit(_))
@@ -128,9 +136,9 @@ impl Namespace {
 
     /// The entry's id.
     pub fn entry_id(&self, seed: &Seed) -> EntryId {
-        match seed {
-            Seed::Iri(iri) => EntryId(iri.clone()),
-            seed => EntryId::of_uuid(self.uuid(seed)),
+        match seed.iri() {
+            Some(iri) => EntryId(iri.to_owned()),
+            None => EntryId::of_uuid(self.uuid(seed)),
         }
     }
 

@@ -81,20 +81,20 @@ impl<'a> Problem<'a> {
 
 /// A page that loads nothing, its title as its heading.
 pub fn page(title: &str, body: &Markup) -> String {
-    let body = html! {
-        h1 { (title) }
-        (body)
-    };
-    document(title, &html! {}, &body)
+    headed(title, &html! {}, body)
 }
 
 /// A page for operators: with their style sheet, its title as its heading.
 pub fn operators_page(title: &str, body: &Markup) -> String {
+    headed(title, &operators_style(), body)
+}
+
+fn headed(title: &str, head: &Markup, body: &Markup) -> String {
     let body = html! {
         h1 { (title) }
         (body)
     };
-    document(title, &operators_style(), &body)
+    document(title, head, &body)
 }
 
 /// The style sheet of the operators' pages, which lie side by side.

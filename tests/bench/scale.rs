@@ -39,13 +39,13 @@ fn measure(count: usize) -> (Duration, Duration) {
     // What was just written is not to be written to the disk beside what is measured.
     rustix::fs::sync();
     yardstick(&inbox);
-    let (mut reads, mut colds, mut peak) = (Vec::new(), Vec::new(), 0.0);
+    let (mut reads, mut colds, mut peak) = (Vec::new(), Vec::new(), 0.0_f64);
     for _ in 0..PAIRS {
         reads.push(yardstick(&inbox));
         fs::remove_dir_all(&state).and_then(|()| fs::create_dir(&state)).expect("a writable folder");
         let cold = Daemon::start(&inbox, &state);
         colds.push(cold.ready_after);
-        peak = cold.memory("VmHWM");
+        peak = peak.max(cold.memory("VmHWM"));
     }
     let (read, cold) = (median(&mut reads), median(&mut colds));
     println!("  walk, read and BLAKE3, 2 threads      {:8.0} ms", millis(read));
