@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{CONNECTION, EXPECT, HeaderValue};
+use hyper::header::{CONNECTION, EXPECT, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode, Version};
 use tokio::sync::watch;
@@ -123,7 +123,11 @@ pub async fn answer(door: &Door, caller: &Caller, parts: &Parts, body: Incoming)
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    let last = number >= REQUESTS || caller.is_last_call() || status == StatusCode::BAD_REQUEST;
+    // Where a body of chunks ends is not watched.
+    let last = number >= REQUESTS
+        || caller.is_last_call()
+        || status == StatusCode::BAD_REQUEST
+        || parts.headers.contains_key(TRANSFER_ENCODING);
     if parts.version == Version::HTTP_2 {
         caller.activity.owe(response.body().len());
     } else if last {

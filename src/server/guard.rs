@@ -2,7 +2,7 @@
 //!
 //! hyper has one timer for the time to send headers and the time between requests, none before the first byte, and
 //! none for a client that does not read. Here each has its own: the time to the end of the headers (408), the time
-//! without a request (closed), and the least speed of reading.
+//! without a request (closed), and the least speed of reading. What [`Heads`] refuses is not handed on.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,17 +14,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::head::Heads;
+
 /// Said to a client whose headers never end; the connection is not usable after that.
 const TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-
-/// Said to a request line that never ends (RFC 9110 section 15.5.15).
-const TOO_LONG: &[u8] = b"HTTP/1.1 414 URI Too Long\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-
-/// The longest request line that is handed on; shorter ones whose target is too long get an answer with words.
-const LONGEST_LINE: usize = 16 * 1024;
-
-/// Said to a request line of another version (RFC 9110 section 15.6.6).
-const UNSUPPORTED: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 /// The least speed of a client that reads, in bytes a second.
 const LEAST_SPEED: u64 = 100;
@@ -161,8 +154,10 @@ pub struct Guarded<S> {
     ahead: Vec<u8>,
     /// When the first byte came of a head that is not complete, and how many requests had begun then.
     heard: Option<(Instant, u32)>,
-    /// How much has come of a request line that has not ended yet.
-    line: Option<usize>,
+    /// Where in the client's requests its bytes are.
+    heads: Heads,
+    /// Whether nothing more is taken from the client.
+    refused: bool,
     /// When bytes of an answer were last taken from us.
     wrote: Instant,
     /// Wakes for the limits of reading; armed for this time or earlier than needed, never later.
@@ -191,7 +186,8 @@ impl<S> Guarded<S> {
             limits,
             ahead: Vec::new(),
             heard: None,
-            line: None,
+            heads: Heads::default(),
+            refused: false,
             wrote: opened,
             alarm: Box::pin(sleep_until(opened + limits.header)),
             window: None,
@@ -257,23 +253,6 @@ impl<S> Guarded<S> {
         }
     }
 
-    /// Looks at what came of a request line; what to say where it cannot be served. Only between two requests: what
-    /// is said now must not come into the midst of an answer.
-    fn refusal(&mut self, said: &[u8]) -> Option<&'static [u8]> {
-        let come = self.line?;
-        let activity = &*self.activity;
-        let ended = said.contains(&b'\n');
-        self.line = (!ended).then_some(come + said.len());
-        if activity.is_http2() || activity.serving.load(Ordering::Relaxed) > 0 || self.window.is_some() {
-            return None;
-        }
-        if !ended {
-            return (come + said.len() > LONGEST_LINE).then_some(TOO_LONG);
-        }
-        // The first request is looked at as a whole, because it may not be HTTP/1 at all.
-        (come == 0 && activity.begun() > 0 && is_unsupported(said)).then_some(UNSUPPORTED)
-    }
-
     /// Whether the client was answered before it had said all.
     fn is_unheard(&self) -> bool {
         let activity = &*self.activity;
@@ -335,36 +314,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guarded<S> {
         self.heard = Some((Instant::now(), self.activity.begun()));
     }
 
-    /// Says that the version is not spoken here, if what was looked at ahead is a request line of another one.
-    pub fn refuse_version(&mut self, cx: &mut Context<'_>) -> bool {
-        let refused = is_unsupported(&self.ahead);
-        if refused {
-            self.say(cx, UNSUPPORTED);
-        }
-        refused
-    }
-
     /// Says a last word to a client that cannot be served; it fits into the empty buffer of the socket.
     pub fn say(&mut self, cx: &mut Context<'_>, word: &[u8]) {
         let _ = Pin::new(&mut self.stream).poll_write(cx, word);
     }
 
     fn poll_stream(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.refused {
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         if let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, buf) {
             if buf.filled().len() > before {
                 let begun = self.activity.begun();
                 if self.heard.is_none_or(|(_, before)| before != begun) {
                     self.heard = Some((Instant::now(), begun));
-                    // What comes while a request is answered belongs to it, or is looked at by hyper alone.
-                    let activity = &*self.activity;
-                    let between = activity.serving.load(Ordering::Relaxed) == 0;
-                    self.line = (between && !activity.cut.load(Ordering::Relaxed)).then_some(0);
                 }
-                if let Some(refusal) = self.refusal(&buf.filled()[before..]) {
-                    self.say(cx, refusal);
+                if let Err((refusal, whole)) = self.heads.watch(&mut buf.filled_mut()[before..]) {
+                    self.refused = true;
+                    // A word must not come into the midst of an answer.
+                    let serving = self.activity.serving.load(Ordering::Relaxed) > 0 || self.window.is_some();
+                    if whole == 0 && !serving {
+                        self.say(cx, refusal.word());
+                    }
                     // As if the client had closed.
-                    buf.set_filled(before);
+                    buf.set_filled(before + whole);
                 }
             }
             return Poll::Ready(read);
@@ -468,17 +442,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 }
 
-/// Whether a request line names another major version than 1.
-fn is_unsupported(said: &[u8]) -> bool {
-    let Some(line) = said.split_inclusive(|&byte| byte == b'\n').next().and_then(|line| line.strip_suffix(b"\n"))
-    else {
-        return false;
-    };
-    let version = line.strip_suffix(b"\r").unwrap_or(line).rsplit(|&byte| byte == b' ').next();
-    matches!(version, Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
-        if *major != b'1' && major.is_ascii_digit() && minor.is_ascii_digit())
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -529,22 +492,5 @@ mod tests {
         until_found_idle(&mut client, &mut io, &activity).await;
         drop(activity.begin(false));
         assert!(!activity.take_idle(), "its answer may not have been sent");
-    }
-
-    #[test]
-    fn other_versions_are_told_by_the_request_line() {
-        for (said, expected) in [
-            (&b"GET / HTTP/2.0\r\nHost: a\r\n\r\n"[..], true),
-            (b"GET / HTTP/3.0\n", true),
-            (b"GET / HTTP/0.9\r\n", true),
-            (b"GET / HTTP/1.1\r\n", false),
-            (b"GET / HTTP/1.0\r\n", false),
-            (b"GET / HTTP/2.0", false),
-            (b"GET /\r\n", false),
-            (b"\r\n", false),
-            (b"", false),
-        ] {
-            assert_eq!(is_unsupported(said), expected, "{:?}", String::from_utf8_lossy(said));
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Request and state → response: routing, negotiation, preconditions (pure functions), and a thin accept loop.
 //!
-//! A request comes in through `accept` and `guard`, is handed on by `connection` to `respond` or `admin`, and these
+//! A request comes in through `accept`, `guard` and `head`, is handed on by `connection` to `respond` or `admin`, and these
 //! decide by `route`, `negotiate` and `condition` which `answer` it gets.
 
 mod accept;
@@ -10,6 +10,7 @@ mod condition;
 mod connection;
 mod forwarded;
 mod guard;
+mod head;
 mod listen;
 mod negotiate;
 mod page;

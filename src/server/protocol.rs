@@ -126,9 +126,6 @@ fn poll_version(io: &mut Guarded<Stream>, cx: &mut Context<'_>) -> Poll<Version>
         if said.is_empty() {
             return Poll::Ready(Version::None);
         }
-        if io.refuse_version(cx) {
-            return Poll::Ready(Version::None);
-        }
         return Poll::Ready(Version::Http1);
     }
 }
