@@ -1,19 +1,27 @@
-//! A minimal HTTP/1.1 client, for `status` and `healthcheck` to ask the daemon on this machine.
+//! A minimal HTTP/1.1 client: `status` and `healthcheck` ask the daemon on this machine, the daemon tells hubs.
 //!
-//! One request a connection, over TCP or a unix socket, with a limit on time and size. No redirects, no TLS.
+//! One request a connection, over TCP, TLS or a unix socket, with a limit on time and size. No redirects.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use url::Url;
 
 use crate::server::Address;
 
 /// A daemon on the same machine answers at once or is not well.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A hub may be far away.
+const PATIENCE_AFAR: Duration = Duration::from_secs(10);
 
 /// The largest answer that is read.
 const LARGEST: usize = 16 << 20;
@@ -47,10 +55,12 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// It took too long.
-    #[error("{address} does not answer within {PATIENCE:?}")]
+    #[error("{address} does not answer within {patience:?}")]
     Slow {
         /// Where.
         address: String,
+        /// How long it had.
+        patience: Duration,
     },
 }
 
@@ -60,27 +70,70 @@ pub enum Error {
 ///
 /// Where nobody answers, or not in time.
 pub fn get(address: &Address, path: &str) -> Result<Answer, Error> {
-    let name = || shown(address);
+    within(PATIENCE, &shown(address), ask(address, path))
+}
+
+/// Sends a form to an http or https URL (HTML, "application/x-www-form-urlencoded"); the status of the answer.
+///
+/// # Errors
+///
+/// Where nobody answers, or not in time, or TLS does not trust who does.
+pub fn post(url: &Url, form: String) -> Result<u16, Error> {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    within(PATIENCE_AFAR, url.as_str(), send(url, form, roots)).map(|answer| answer.status)
+}
+
+/// Runs a request of its own.
+fn within(
+    patience: Duration,
+    address: &str,
+    request: impl Future<Output = Result<Answer, Error>>,
+) -> Result<Answer, Error> {
+    let address = || address.to_owned();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|source| Error::Connect { address: name(), source })?;
+        .map_err(|source| Error::Connect { address: address(), source })?;
     runtime.block_on(async {
-        let asked = tokio::time::timeout(PATIENCE, ask(address, path)).await;
-        asked.unwrap_or_else(|_| Err(Error::Slow { address: name() }))
+        let asked = tokio::time::timeout(patience, request).await;
+        asked.unwrap_or_else(|_| Err(Error::Slow { address: address(), patience }))
     })
+}
+
+async fn send(url: &Url, form: String, roots: RootCertStore) -> Result<Answer, Error> {
+    let address = url.to_string();
+    let connect = |source| Error::Connect { address: url.to_string(), source };
+    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+        return Err(connect(std::io::Error::other("no host")));
+    };
+    let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
+    let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
+    let request = hyper::Request::post(target)
+        .header(hyper::header::HOST, authority)
+        .header(hyper::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(hyper::header::USER_AGENT, concat!("feedmill/", env!("CARGO_PKG_VERSION")));
+    let host = host.trim_matches(['[', ']']);
+    let stream = TcpStream::connect((host, port)).await.map_err(connect)?;
+    if url.scheme() != "https" {
+        return exchange(stream, address, request, form).await;
+    }
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| connect(std::io::Error::other(error)))?;
+    let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let stream = TlsConnector::from(Arc::new(tls)).connect(name, stream).await.map_err(connect)?;
+    exchange(stream, address, request, form).await
 }
 
 async fn ask(address: &Address, path: &str) -> Result<Answer, Error> {
     let connect = |source| Error::Connect { address: shown(address), source };
+    let request = |host: &str| hyper::Request::get(path).header(hyper::header::HOST, host);
     match address {
         Address::Tcp(text) => {
             let stream = TcpStream::connect(reachable(text)).await.map_err(connect)?;
-            exchange(stream, address, text, path).await
+            exchange(stream, shown(address), request(text), String::new()).await
         }
         Address::Unix(socket) => {
             let stream = UnixStream::connect(socket).await.map_err(connect)?;
-            exchange(stream, address, "localhost", path).await
+            exchange(stream, shown(address), request("localhost"), String::new()).await
         }
     }
 }
@@ -104,18 +157,17 @@ fn reachable(text: &str) -> String {
 
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    address: &Address,
-    host: &str,
-    path: &str,
+    address: String,
+    request: hyper::http::request::Builder,
+    body: String,
 ) -> Result<Answer, Error> {
-    let broken = |source: Box<dyn std::error::Error + Send + Sync>| Error::Broken { address: shown(address), source };
+    let broken = |source: Box<dyn std::error::Error + Send + Sync>| Error::Broken { address: address.clone(), source };
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| broken(e.into()))?;
     let driver = tokio::spawn(connection);
-    let request = hyper::Request::get(path)
-        .header(hyper::header::HOST, host)
+    let request = request
         .header(hyper::header::CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
+        .body(Full::<Bytes>::from(body))
         .map_err(|e| broken(e.into()))?;
     let response = sender.send_request(request).await.map_err(|e| broken(e.into()))?;
     let status = response.status().as_u16();
@@ -129,6 +181,12 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::os::unix::net::UnixListener;
+
+    use std::path::Path;
+
+    use tokio_rustls::rustls;
+    use tokio_rustls::rustls::pki_types::pem::PemObject;
+    use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
     use super::*;
 
@@ -161,6 +219,44 @@ mod tests {
         });
         assert_eq!(get(&Address::Unix(path), "/").expect("an answer").status, 200);
         server.join().expect("served");
+    }
+
+    #[test]
+    fn forms_are_sent_to_whom_tls_trusts() {
+        let read =
+            |name| std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name)).expect("read");
+        let certificate = CertificateDer::from_pem_slice(&read("localhost.pem")).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_slice(&read("localhost.key")).expect("a key");
+        let config = rustls::ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)
+            .expect("they belong together");
+        let config = Arc::new(config);
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let port = listener.local_addr().expect("an address").port();
+        let server = std::thread::spawn(move || {
+            let next = || {
+                let connection = rustls::ServerConnection::new(Arc::clone(&config)).expect("a connection");
+                rustls::StreamOwned::new(connection, listener.accept().expect("a client").0)
+            };
+            let request = answer(next(), "HTTP/1.1 202 OK\r\nContent-Length: 0\r\n\r\n");
+            let refused = next().read(&mut [0]).is_err();
+            (request, refused)
+        });
+        let url = Url::parse(&format!("https://localhost:{port}/hub?a=b")).expect("a URL");
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).expect("a root");
+        let sent = within(PATIENCE, url.as_str(), send(&url, "a=1&b=2".to_owned(), roots));
+        assert_eq!(sent.expect("an answer").status, 202);
+        let error = post(&url, String::new()).expect_err("nobody vouches for it");
+        assert!(
+            matches!(&error, Error::Connect { source, .. } if source.to_string().contains("certificate")),
+            "{error:?}"
+        );
+        let (request, refused) = server.join().expect("served");
+        assert!(refused, "nothing is said to a server that is not trusted");
+        assert!(request.starts_with("POST /hub?a=b HTTP/1.1\r\n"), "{request}");
+        assert!(request.contains(&format!("host: localhost:{port}\r\n")) && request.contains("content-length: 7\r\n"));
     }
 
     #[test]

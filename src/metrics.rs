@@ -86,6 +86,11 @@ struct ByEncoding {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByResult {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByAnswer {
     class: &'static str,
     status: u16,
@@ -124,6 +129,7 @@ pub struct Metrics {
     connections: Gauge,
     refused: Counter,
     cache_bytes: Gauge,
+    hubs_told: Family<ByResult, Counter>,
     update_seconds: Histogram,
     overflows: Counter,
     last_success: Seconds,
@@ -158,6 +164,7 @@ impl Metrics {
             connections: Gauge::default(),
             refused: Counter::default(),
             cache_bytes: Gauge::default(),
+            hubs_told: Family::default(),
             update_seconds: Histogram::new(UPDATE_SECONDS),
             overflows: Counter::default(),
             last_success: Seconds::default(),
@@ -197,6 +204,7 @@ impl Metrics {
         registry.register("feedmill_http_connections", "Connections that are open", self.connections.clone());
         registry.register("feedmill_http_connections_refused", "Connections beyond a limit", self.refused.clone());
         registry.register("feedmill_cache_bytes", "Bytes of documents in memory", self.cache_bytes.clone());
+        registry.register("feedmill_hub_requests", "Times when a hub was told of changes", self.hubs_told.clone());
         registry.register(
             "feedmill_update_seconds",
             "From the close of a file until its feeds can be served",
@@ -285,6 +293,11 @@ impl Metrics {
     /// A content coding was made.
     pub fn encoded(&self, encoding: &'static str) {
         self.encodes.get_or_create(&ByEncoding { encoding }).inc();
+    }
+
+    /// A hub was told of changes, and took them or not.
+    pub fn hub_told(&self, taken: bool) {
+        self.hubs_told.get_or_create(&ByResult { result: if taken { "ok" } else { "failed" } }).inc();
     }
 
     /// A request was answered.

@@ -138,6 +138,7 @@ impl Draft {
                 content: Content::Full,
                 link: None,
                 mix_titles: BTreeMap::new(),
+                hubs: Vec::new(),
             },
             base_url_given: false,
             rendition: rendition::Settings { cache: 0 },
@@ -330,6 +331,9 @@ settings! {
             to.setup.catalog.taxonomies.mixes = mixes;
             Ok(())
         };
+    "feeds.hubs" = "[]", Shape::Texts,
+        "WebSub hubs that are told of every change and that feeds name, such as https://hub.example/.",
+        |to, given| { to.setup.feed.hubs = read::hubs(given.value)?; Ok(()) };
 
     "http.listen" = "\"127.0.0.1:8080\"", Shape::Text,
         "The public address: HOST:PORT, or unix:/PATH.",

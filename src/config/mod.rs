@@ -306,6 +306,13 @@ impl Reading {
                 "choose another port, or off: what is for operators is never on the public address",
             );
         }
+        if !self.draft.setup.feed.hubs.is_empty() && !self.draft.setup.base_url_given {
+            self.late(
+                "feeds.hubs",
+                "hubs fetch the feeds that they are told of, and site.base_url is null",
+                "set site.base_url to the address at which others reach this site, such as https://news.example",
+            );
+        }
         if !self.problems.is_empty() {
             return Err(Invalid { problems: self.problems });
         }

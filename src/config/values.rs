@@ -220,6 +220,24 @@ pub fn base_url(value: &Value) -> Read<String> {
     })
 }
 
+/// Addresses of hubs, each once.
+pub fn hubs(value: &Value) -> Read<Vec<Url>> {
+    let parse = |text: &str| {
+        let url = Url::parse(text).ok()?;
+        let fits = matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none();
+        fits.then_some(url)
+    };
+    let hub = |item: &Value| {
+        let hub = item.as_str().and_then(parse);
+        hub.ok_or_else(|| vec![Wrong::expected("an http or https URL such as https://hub.example/", item)])
+    };
+    each(value, hub).map(once)
+}
+
 /// A language tag (BCP 47).
 pub fn language(value: &Value) -> Read<String> {
     let fits = |text: &str| {

@@ -15,7 +15,7 @@ use super::read::{Job, is_missing};
 use super::scanner::{Report, Request, Say};
 use super::start::{self, Opened};
 use super::watch::Hint;
-use super::{Failure, Ready, Reload, Setup, Shared, mirror, systemd};
+use super::{Failure, Ready, Reload, Setup, Shared, hubs, mirror, systemd};
 use crate::catalog::{self, Change, Cure};
 use crate::failpoint;
 use crate::rendition::Renditions;
@@ -71,6 +71,8 @@ pub(super) enum Message {
     Mending(String),
     /// By the writer: what helped.
     Mended(Cure),
+    /// By the thread that tells hubs: they take it, or why one does not.
+    Told(Result<(), String>),
     /// By the mirror: all documents are files, or why not.
     Published(Result<(), String>),
     /// SIGTERM or SIGINT.
@@ -100,6 +102,8 @@ pub(super) struct Loop {
     /// Waits for the catalog.
     pub(super) mirror: Option<mirror::Unstarted>,
     pub(super) mirroring: Option<JoinHandle<()>>,
+    /// Who hears how hubs take what they are told; waits for the catalog.
+    pub(super) hubs: Option<hubs::Say>,
     /// Counts for the operator's page.
     pub(super) counting: Option<JoinHandle<()>>,
 }
@@ -215,6 +219,8 @@ impl Loop {
                 self.wellbeing.ails(Ailment::Catalog, format!("nothing new can be accepted: {why}"));
             }
             Message::Adopted(adopted) => self.adopted(adopted),
+            Message::Told(Ok(())) => self.wellbeing.heals(Ailment::Hubs),
+            Message::Told(Err(why)) => self.wellbeing.ails(Ailment::Hubs, why),
             Message::Published(Ok(())) => self.wellbeing.heals(Ailment::Publish),
             Message::Published(Err(why)) => self.wellbeing.ails(Ailment::Publish, why),
             Message::Loaded(loaded) => {
@@ -265,6 +271,9 @@ impl Loop {
         let renditions = opened.renditions;
         if let (Some(mirror), Some(readers)) = (self.mirror.take(), self.shared.readers.get()) {
             self.mirroring = Some(mirror.start(readers.clone(), Arc::clone(&renditions)));
+        }
+        if let Some(say) = self.hubs.take() {
+            hubs::start(Arc::clone(&self.shared.news), Arc::clone(&renditions), Arc::clone(&state.metrics), say);
         }
         *state.renditions.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::clone(&renditions));
         self.renditions = Some(renditions);

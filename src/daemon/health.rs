@@ -21,6 +21,8 @@ pub(super) enum Ailment {
     Catalog,
     /// A scan could not be done.
     Scan,
+    /// A hub does not take what it is told.
+    Hubs,
     /// Files of `publish.disk` cannot be written.
     Publish,
     /// The catalog is damaged and being mended.

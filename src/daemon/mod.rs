@@ -14,6 +14,7 @@ mod events;
 mod folder;
 mod health;
 mod hints;
+mod hubs;
 mod inbox;
 mod lanes;
 mod mirror;
@@ -221,6 +222,8 @@ struct Shared {
     excluded: Mutex<scan::Excluded>,
     /// Where documents are also written as files.
     mirror: Option<Arc<mirror::Told>>,
+    /// What hubs are told.
+    news: Arc<hubs::News>,
     /// Once there is a catalog.
     readers: OnceLock<catalog::Readers>,
 }
@@ -238,6 +241,7 @@ impl Shared {
             jobs: read::Jobs::default(),
             excluded: Mutex::default(),
             mirror: setup.daemon.publish.as_ref().map(|_| Arc::default()),
+            news: Arc::default(),
             readers: OnceLock::new(),
         }
     }

@@ -27,7 +27,7 @@ use super::plan::{End, Lane, State as Plan};
 use super::pulse::{self, Probed};
 use super::scanner::{Request, Scanner};
 use super::writer::{Owed, Said, Writer, chain};
-use super::{Failure, Ready, Reload, Setup, Shared, read, systemd};
+use super::{Failure, Ready, Reload, Setup, Shared, hubs, read, systemd};
 use crate::catalog::{self, Catalog, Change, Counts, Holder, Lock, Log, Readers};
 use crate::failpoint;
 use crate::feed::Renderer;
@@ -80,6 +80,10 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
 
     let shared = Arc::new(Shared::new(&setup, Clock::system()));
     let mirror = unstarted_mirror(&setup, &shared, &tell)?;
+    let hubs_say: hubs::Say = {
+        let tell = tell.clone();
+        Box::new(move |told| drop(tell.send(Message::Told(told))))
+    };
     let inbox = shared.inbox.open();
     if let Ok(root) = &inbox {
         shared.set_place(root.place);
@@ -140,6 +144,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         renditions: None,
         mirror,
         mirroring: None,
+        hubs: Some(hubs_say),
         counting: None,
         cold,
     };
@@ -166,6 +171,8 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         told.close();
         let _ = mirroring.join();
     }
+    // What it is at may take as long as a hub takes to answer: it is not waited for.
+    events.shared.news.close();
     threads.stop(loaded, scanner_thread);
     let _ = runtime.block_on(server);
     runtime.shutdown_background();
@@ -343,6 +350,7 @@ fn tell_committed(said: Said, renditions: &Renditions, metrics: &Metrics, shared
             if let Some(mirror) = &shared.mirror {
                 mirror.changed(&delta);
             }
+            shared.news.changed(&delta);
             let now = shared.clock.now();
             since.iter().for_each(|&since| metrics.updated(now.steady.saturating_sub(since)));
             metrics.succeeded(now.wall);

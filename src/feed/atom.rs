@@ -89,6 +89,7 @@ fn links(channel: &Channel<'_>) -> Vec<Link> {
     for (rel, href) in others {
         links.extend(href.iter().map(|href| link(rel, Some(Format::Atom.link_type()), href)));
     }
+    links.extend(channel.hubs.iter().map(|hub| link("hub", None, hub.as_str())));
     links
 }
 

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use url::Url;
+
 use super::body::Cleaned;
 use super::link::{self, Base};
 use super::text::{self, XmlText};
@@ -36,6 +38,8 @@ pub(super) struct Channel<'a> {
     pub(super) current: Option<String>,
     pub(super) prev_archive: Option<String>,
     pub(super) next_archive: Option<String>,
+    /// Where one can subscribe to this document (WebSub section 4).
+    pub(super) hubs: &'a [Url],
     pub(super) items: Vec<Item<'a>>,
     pub(super) tombstones: &'a [Tombstone],
 }
@@ -113,7 +117,7 @@ pub(super) struct Enclosure {
 impl<'a> Channel<'a> {
     /// The live feed.
     pub(super) fn live(
-        renderer: &Renderer,
+        renderer: &'a Renderer,
         material: &'a FeedMaterial,
         format: Format,
     ) -> Result<Channel<'a>, RenderError> {
@@ -128,16 +132,11 @@ impl<'a> Channel<'a> {
         let items = candidates.into_iter().zip(shown).map(|(item, whole)| Item { whole, ..item }).collect();
         let newest = material.newest_archive.filter(|_| settings.archives.contains(&key.kind()));
         Ok(Channel {
-            prev_archive: newest
-                .map(|number| link::absolute(settings, &Document::Archive(key.clone(), number, format))),
+            prev_archive: newest.map(|number| settings.address(&Document::Archive(key.clone(), number, format))),
             items,
+            hubs: &settings.hubs,
             tombstones: &material.tombstones,
-            ..Channel::of(
-                settings,
-                key,
-                material.updated,
-                link::absolute(settings, &Document::Feed(key.clone(), format)),
-            )
+            ..Channel::of(settings, key, material.updated, settings.address(&Document::Feed(key.clone(), format)))
         })
     }
 
@@ -148,14 +147,14 @@ impl<'a> Channel<'a> {
         format: Format,
     ) -> Result<Channel<'a>, RenderError> {
         let settings = renderer.settings();
-        let page = |number| link::absolute(settings, &Document::Archive(material.key.clone(), number, format));
+        let page = |number| settings.address(&Document::Archive(material.key.clone(), number, format));
         let mut items = items(renderer, &material.entries)?;
         for item in &mut items {
             item.whole = settings.content == Content::Full;
         }
         Ok(Channel {
             archive: true,
-            current: Some(link::absolute(settings, &Document::Feed(material.key.clone(), format))),
+            current: Some(settings.address(&Document::Feed(material.key.clone(), format))),
             prev_archive: material.number.checked_sub(1).filter(|&number| number > 0).map(page),
             next_archive: material.has_next.then(|| page(material.number + 1)),
             items,
@@ -173,11 +172,12 @@ impl<'a> Channel<'a> {
             has_author: settings.author.is_some(),
             updated,
             own,
-            page: link::absolute(settings, &Document::Page(key.clone())),
+            page: settings.address(&Document::Page(key.clone())),
             archive: false,
             current: None,
             prev_archive: None,
             next_archive: None,
+            hubs: &[],
             items: Vec::new(),
             tombstones: &[],
         }
@@ -231,7 +231,7 @@ pub(super) fn item<'a>(renderer: &Renderer, entry: &'a Entry) -> Result<Item<'a>
     });
     let terms = entry.terms().into_iter().map(|Term(key)| key).filter(|key| is_label(key.kind())).map(|key| Label {
         kind: key.kind(),
-        scheme: link::absolute(settings, &Document::List(key.kind(), 1)),
+        scheme: settings.address(&Document::List(key.kind(), 1)),
         names: key.names().to_vec(),
     });
     Ok(Item {

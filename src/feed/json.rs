@@ -26,7 +26,16 @@ struct Feed<'a> {
     authors: Vec<Author<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     language: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hubs: Vec<Hub<'a>>,
     items: Vec<JsonItem<'a>>,
+}
+
+#[derive(Serialize)]
+struct Hub<'a> {
+    #[serde(rename = "type")]
+    protocol: &'static str,
+    url: &'a str,
 }
 
 #[derive(Serialize)]
@@ -81,6 +90,7 @@ pub(super) fn render(channel: &Channel<'_>) -> Vec<u8> {
         next_url: channel.prev_archive.as_deref(),
         authors: channel.has_author.then(|| Author { name: channel.author.as_str(), url: None }).into_iter().collect(),
         language: channel.language.as_ref().map(text::XmlText::as_str),
+        hubs: channel.hubs.iter().map(|hub| Hub { protocol: "WebSub", url: hub.as_str() }).collect(),
         items: channel.items.iter().map(item).collect(),
     };
     // Strings and numbers always serialise.

@@ -67,17 +67,12 @@ impl Base {
 pub(super) fn item(entry: &Entry, settings: &Settings) -> String {
     own(entry)
         .or_else(|| templated(entry, settings))
-        .unwrap_or_else(|| absolute(settings, &Document::Article(entry.uuid)))
+        .unwrap_or_else(|| settings.address(&Document::Article(entry.uuid)))
 }
 
 /// The link that the author wrote.
 pub(super) fn own(entry: &Entry) -> Option<String> {
     entry.article.link.as_deref().and_then(|link| Base::none().web(link))
-}
-
-/// The absolute address of a document.
-pub(super) fn absolute(settings: &Settings, document: &Document) -> String {
-    format!("{}{}", settings.base_url, document.path())
 }
 
 /// The address that `articles.link` gives.

@@ -33,6 +33,7 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use self::body::{Bodies, Cleaned};
 use self::channel::Channel;
@@ -82,9 +83,16 @@ pub struct Settings {
     pub link: Option<String>,
     /// Titles of mixes that have one.
     pub mix_titles: BTreeMap<Segment, String>,
+    /// `feeds.hubs`: named by live feeds; archives do not change often enough for anybody to subscribe to.
+    pub hubs: Vec<Url>,
 }
 
 impl Settings {
+    /// The absolute address of a document.
+    pub fn address(&self, document: &Document) -> String {
+        format!("{}{}", self.base_url, document.path())
+    }
+
     /// A hash of the renderer's revision and of all settings.
     pub fn digest(&self) -> Hash {
         *blake3::hash(format!("{RENDERER_REVISION} {self:?}").as_bytes()).as_bytes()

@@ -2,7 +2,6 @@
 
 use super::Settings;
 use super::channel;
-use super::link::absolute;
 use super::text::{self, XmlText};
 use super::tree::{self, Branch};
 use crate::entry::{Document, FeedRow, Format, Kind, ListMaterial};
@@ -44,8 +43,8 @@ fn branch(branch: Branch<'_>, settings: &Settings) -> Outline {
 
 fn outline(row: &FeedRow, settings: &Settings) -> Outline {
     let format = settings.formats.first().copied().unwrap_or(Format::Rss);
-    let feed = absolute(settings, &Document::Feed(row.key.clone(), format));
-    let page = absolute(settings, &Document::Page(row.key.clone()));
+    let feed = settings.address(&Document::Feed(row.key.clone(), format));
+    let page = settings.address(&Document::Page(row.key.clone()));
     Outline { text: channel::name(&row.key, settings), feed: Some((feed, page)), children: Vec::new() }
 }
 

@@ -68,10 +68,9 @@ fn extensions(channel: &Channel<'_>) -> ExtensionMap {
         ("prev-archive", &channel.prev_archive),
         ("next-archive", &channel.next_archive),
     ];
-    for (rel, href) in others {
-        if let Some(href) = href {
-            links.push(extension("atom:link", &[("rel", rel), ("href", href)]));
-        }
+    let others = others.into_iter().filter_map(|(rel, href)| Some((rel, href.as_deref()?)));
+    for (rel, href) in others.chain(channel.hubs.iter().map(|hub| ("hub", hub.as_str()))) {
+        links.push(extension("atom:link", &[("rel", rel), ("href", href)]));
     }
     let mut map = ExtensionMap::new();
     put(&mut map, "atom", "link", links);

@@ -147,6 +147,7 @@ pub(crate) fn settings(title: &str) -> feed::Settings {
         content: feed::Content::Full,
         link: None,
         mix_titles: BTreeMap::new(),
+        hubs: Vec::new(),
     }
 }
 

@@ -18,6 +18,7 @@ mod workers;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tokio::runtime::Handle;
+use url::Url;
 
 use crate::catalog::{self, Delta, Readers};
 pub use crate::catalog::{Counts, Problem};
@@ -277,6 +278,16 @@ impl Renditions {
     /// The formats of every feed now.
     pub fn formats(&self) -> Vec<entry::Format> {
         self.inner.dressing().renderer().settings().formats.clone()
+    }
+
+    /// The hubs that are told of changes now.
+    pub fn hubs(&self) -> Vec<Url> {
+        self.inner.dressing().renderer().settings().hubs.clone()
+    }
+
+    /// The absolute address of a document now.
+    pub fn address(&self, document: &Document) -> String {
+        self.inner.dressing().renderer().settings().address(document)
     }
 
     /// Whether a document is at hand in a coding, without any work.

@@ -13,7 +13,7 @@ const BESIDE: [(&str, &[&str]); 4] =
 const AROUND: [&str; 2] = ["config", "cli"];
 
 /// Crates of wire formats and of the system, with the only files that may name them.
-const CORNERS: [(&str, &[&str]); 7] = [
+const CORNERS: [(&str, &[&str]); 9] = [
     ("rss", &["feed/rss.rs"]),
     ("atom_syndication", &["feed/atom.rs"]),
     ("notify", &["daemon/watch.rs"]),
@@ -21,6 +21,8 @@ const CORNERS: [(&str, &[&str]); 7] = [
     ("serde_yaml", &["yaml.rs", "yaml/"]),
     ("hyper", &["server/", "client.rs"]),
     ("hyper_util", &["server/", "client.rs"]),
+    ("tokio_rustls", &["client.rs"]),
+    ("webpki_roots", &["client.rs"]),
 ];
 
 /// What pure layers never name.

@@ -179,6 +179,7 @@ fn workers_read_fresh_jobs_first_and_tell_what_cannot_be_read() {
         jobs: Jobs::default(),
         excluded: Mutex::default(),
         mirror: None,
+        news: std::sync::Arc::default(),
         readers: std::sync::OnceLock::new(),
     };
     let job = |path: &str, lane| Job { path: path.to_owned(), lane, since: Duration::ZERO, seen: None };

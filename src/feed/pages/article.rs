@@ -6,7 +6,6 @@ use super::words::Words;
 use super::{Page, Time, local_key, outline};
 use crate::entry::{ArticleMaterial, Document, Key, Kind, normal_title};
 use crate::feed::channel::{self, Item};
-use crate::feed::link::absolute;
 use crate::feed::text::{self, XmlText};
 use crate::feed::{RenderError, Renderer, Settings, summary};
 
@@ -19,7 +18,7 @@ pub(in crate::feed) fn article(renderer: &Renderer, material: &ArticleMaterial) 
     let words = Words::of(settings);
     let item = channel::item(renderer, &material.entry)?;
     let body = without_title(item.cleaned.html.as_str(), &item.title);
-    let own = absolute(settings, &Document::Article(item.entry.uuid));
+    let own = settings.address(&Document::Article(item.entry.uuid));
     let language = item.language.as_ref().map(XmlText::as_str);
     let content = html! {
         article .article lang=[language] {

@@ -7,7 +7,6 @@ use super::words::Words;
 use super::{Page, Time, heading, local, path, subscribe};
 use crate::entry::{Document, FeedMaterial, FeedRow};
 use crate::feed::channel::{self, Item};
-use crate::feed::link::absolute;
 use crate::feed::text::XmlText;
 use crate::feed::{RenderError, Renderer, summary};
 
@@ -58,7 +57,7 @@ pub(in crate::feed) fn feed(renderer: &Renderer, material: &FeedMaterial) -> Res
     let page = Page {
         settings,
         description: Some(channel::description(key, settings)),
-        canonical: absolute(settings, &Document::Page(key.clone())),
+        canonical: settings.address(&Document::Page(key.clone())),
         feeds: vec![(key.clone(), title.clone())],
         properties: Vec::new(),
         kind: "website",

@@ -7,7 +7,6 @@ use super::{Page, Time, local, local_key, subscribe};
 use crate::entry::{Document, FeedRow, Key, Kind, ListMaterial};
 use crate::feed::Settings;
 use crate::feed::channel;
-use crate::feed::link::absolute;
 use crate::feed::text::XmlText;
 use crate::feed::tree::{self, Branch};
 
@@ -50,7 +49,7 @@ pub(in crate::feed) fn index(material: &ListMaterial, settings: &Settings) -> Ve
     let page = Page {
         settings,
         description: None,
-        canonical: absolute(settings, &Document::Index),
+        canonical: settings.address(&Document::Index),
         feeds: vec![(Key::all(), title.clone())],
         properties: Vec::new(),
         kind: "website",

@@ -7,7 +7,6 @@ use super::words::Words;
 use super::{Page, Time, local};
 use crate::entry::{Document, FeedRow, Key, Kind, ListMaterial};
 use crate::feed::Settings;
-use crate::feed::link::absolute;
 use crate::feed::text::XmlText;
 use crate::feed::tree;
 
@@ -38,7 +37,7 @@ pub(in crate::feed) fn list(kind: Kind, material: &ListMaterial, settings: &Sett
         settings,
         title: XmlText::line(&title),
         description: None,
-        canonical: absolute(settings, &Document::List(kind, material.page)),
+        canonical: settings.address(&Document::List(kind, material.page)),
         feeds: vec![(Key::all(), XmlText::line(&settings.title))],
         properties: Vec::new(),
         kind: "website",

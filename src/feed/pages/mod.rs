@@ -14,7 +14,6 @@ use maud::{DOCTYPE, Markup, Render, html};
 
 use super::Settings;
 use super::channel;
-use super::link::absolute;
 use super::text::{self, XmlText};
 use crate::entry::{Document, Format, Key, Kind, Timestamp, key_path};
 
@@ -80,7 +79,7 @@ impl Page<'_> {
                     @for (key, name) in &self.feeds {
                         @for &format in &settings.formats {
                             link rel="alternate" type=(format.link_type()) title={ (name) " (" (label(format)) ")" }
-                                href=(absolute(settings, &Document::Feed(key.clone(), format)));
+                                href=(settings.address(&Document::Feed(key.clone(), format)));
                         }
                     }
                     link rel="icon" type="image/svg+xml" href=(local(settings, &Document::Icon));

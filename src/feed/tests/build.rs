@@ -26,6 +26,7 @@ pub(super) fn settings() -> Settings {
         content: Content::Full,
         link: None,
         mix_titles: [].into(),
+        hubs: Vec::new(),
     }
 }
 

@@ -222,6 +222,23 @@ fn lists() -> Case {
     Case { name: "lists", settings: settings(), documents }
 }
 
+/// WebSub: the live feed names its hubs, its archives do not.
+fn hubs() -> Case {
+    let hubs = ["https://hub.example/", "https://push.example/?of=feeds&all=1"];
+    let hubs = hubs.map(|hub| hub.parse().expect("a URL")).to_vec();
+    let article = entry(1, "News", Markup::Text, "Told at once.");
+    let mut documents = every_form(feed("all", vec![article.clone()]));
+    let archive = ArchiveMaterial {
+        key: key("all"),
+        number: 1,
+        updated: article.updated,
+        has_next: false,
+        entries: vec![article],
+    };
+    documents.push((Document::Archive(key("all"), 1, Format::Atom), Material::Archive(archive)));
+    Case { name: "hubs", settings: Settings { hubs, ..settings() }, documents }
+}
+
 /// The first page that anybody sees.
 fn first_run() -> Case {
     let empty = ListMaterial { rows: vec![row("all", 0)], totals: Vec::new(), page: 1, pages: 1, newest: Vec::new() };
@@ -240,6 +257,7 @@ fn cases() -> Vec<Case> {
         archives(),
         withdrawn(),
         odd_text(),
+        hubs(),
         lists(),
         first_run(),
     ]

@@ -32,6 +32,7 @@ fn settings() -> Settings {
         content: Content::Full,
         link: None,
         mix_titles: BTreeMap::new(),
+        hubs: Vec::new(),
     }
 }
 

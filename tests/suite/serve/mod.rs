@@ -6,6 +6,7 @@ mod corpus;
 mod explain;
 mod first;
 mod http;
+mod hubs;
 mod lifecycle;
 mod publish;
 mod reload;
