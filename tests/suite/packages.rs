@@ -1,10 +1,13 @@
-//! What is built into the binary: licences that may be shipped, no crate that is banned. `deny.toml` says which.
+//! What is shipped: licences that may be, no crate that is banned (`deny.toml` says which), an image that fits the binary.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 use spdx::{Expression, LicenseReq, ParseMode};
+
+use crate::driver::Place;
 
 /// Crates of the normal dependency tree, not those of tests or of building.
 fn built_in() -> BTreeSet<String> {
@@ -56,4 +59,35 @@ fn what_is_built_in_may_be_shipped() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The image says nothing that the binary does not understand, and everything that it needs is copied into its build.
+#[test]
+fn the_image_fits_the_binary() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let image = std::fs::read_to_string(root.join("Dockerfile")).expect("read");
+    let instructions = image.replace("\\\n", " ");
+    let said = |name: &str| -> Vec<String> {
+        let rest = instructions.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        rest.map(str::to_owned).collect()
+    };
+    let words = |name: &str| -> Vec<String> {
+        serde_json::from_str(said(name).last().expect("an instruction")).expect("a list of words")
+    };
+    assert_eq!((words("ENTRYPOINT"), words("VOLUME")), (vec!["/feedmill".to_owned()], vec!["/state".to_owned()]));
+    let place = Place::new();
+    for variable in said("ENV").iter().flat_map(|line| line.split_whitespace()) {
+        let (name, _) = variable.split_once('=').expect("a value");
+        let help = place.run(&["serve", "--help"]).stdout;
+        assert!(help.contains(name), "{name} is no variable of feedmill");
+    }
+    let health = said("HEALTHCHECK").remove(0);
+    let checked: Vec<String> = serde_json::from_str(health.split_once("CMD ").expect("a command").1).expect("words");
+    for command in [&checked[1..], &words("CMD")] {
+        let help = place.run(&[command[0].as_str(), "--help"]);
+        assert_eq!((help.code, command.len()), (Some(0), 1), "{command:?}");
+    }
+    let listed = std::fs::read_to_string(root.join(".dockerignore")).expect("read");
+    let kept: BTreeSet<&str> = listed.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    assert_eq!(kept, BTreeSet::from(["Cargo.lock", "Cargo.toml", "LICENSE", "src"]));
 }
