@@ -1,6 +1,6 @@
 # feedmill alone in an image: a static binary and an empty state. README has the commands.
 #
-#   docker build -t feedmill .                                          (podman build, buildah build)
+#   docker build -t feedmill .                 (podman build --format docker: HEALTHCHECK is none of OCI)
 #   docker buildx build --platform linux/amd64,linux/arm64 -t feedmill .
 
 FROM docker.io/library/rust:1-bookworm AS build

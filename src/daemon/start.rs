@@ -3,6 +3,7 @@
 //! With a good catalog the last state is served at once and the scan runs behind; without one the server answers 503
 //! until all of the inbox has been read.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -41,6 +42,9 @@ pub(super) struct Opened {
     pub(super) readers: Readers,
     pub(super) renditions: Arc<Renditions>,
 }
+
+/// The exit code where a thread panicked, as where the first one does.
+const PANICKED: i32 = 101;
 
 /// See [`super::serve`].
 pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<(), Failure> {
@@ -445,10 +449,18 @@ pub(super) fn workers() -> usize {
     thread::available_parallelism().map_or(2, usize::from)
 }
 
+/// Starts a thread that the daemon cannot do without: where it panics the process ends, and whoever watches it starts it
+/// anew from what is durable, instead of a daemon that takes nothing any more.
 pub(super) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    match thread::Builder::new().name(format!("{name}-{number}")).spawn(body) {
+    let whole = move || {
+        if catch_unwind(AssertUnwindSafe(body)).is_err() {
+            tracing::error!("a part of feedmill failed, so all of it ends; please report what is said above");
+            std::process::exit(PANICKED);
+        }
+    };
+    match thread::Builder::new().name(format!("{name}-{number}")).spawn(whole) {
         Ok(handle) => handle,
         Err(error) => panic!("the system gives no more threads: {error}"),
     }

@@ -204,6 +204,33 @@ fn every_fail_point_is_survived() {
     });
 }
 
+/// A daemon whose writer is dead would look alive and take nothing.
+#[test]
+fn a_part_that_panics_ends_all_of_it_and_loses_nothing() {
+    for point in ["catalog.commit", "catalog.change", "scan.list", "load.sync"] {
+        let place = Place::new();
+        place.write("0.md", text(0));
+        let points = format!("{point}=panic(on purpose)");
+        let status = match place.try_serve_by(CONFIG, &[], &[("FAILPOINTS", &points)]) {
+            Err(output) => output.code,
+            Ok(mut daemon) => {
+                place.rename_in("1.md", text(1));
+                let begin = Instant::now();
+                loop {
+                    if let Some(status) = daemon.ended() {
+                        break status.code();
+                    }
+                    assert!(begin.elapsed() < PATIENCE, "{point}: it goes on");
+                    std::thread::yield_now();
+                }
+            }
+        };
+        assert_eq!(status, Some(101), "{point}");
+        place.rename_in("1.md", text(1));
+        place.serve_articles(CONFIG, 2).until_titles("all", &["Number 1", "Number 0"]);
+    }
+}
+
 #[test]
 fn the_list_names_every_point_once() {
     let mut named: Vec<String> = Vec::new();
