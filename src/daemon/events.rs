@@ -279,9 +279,9 @@ impl Loop {
         self.renditions = Some(renditions);
         self.wellbeing.success(self.shared.clock.now().wall);
         self.clockwork.articles = counts.articles;
-        self.wellbeing.ready(articles(counts.articles));
-        let feeds = if counts.feeds == 1 { "1 feed".to_owned() } else { format!("{} feeds", counts.feeds) };
-        self.wellbeing.event(&format!("ready: {} in {feeds}", articles(counts.articles)));
+        self.wellbeing.ready(start::counted(counts.articles, "article"));
+        let feeds = start::counted(counts.feeds, "feed");
+        self.wellbeing.event(&format!("ready: {} in {feeds}", start::counted(counts.articles, "article")));
         if let Some(ready) = self.ready.take() {
             let inbox = self.shared.inbox.path();
             tracing::info!("{}", start::welcome(&self.http, self.admin.as_deref(), inbox, &counts));
@@ -420,7 +420,7 @@ impl Loop {
             self.wellbeing.excluded(excluded);
         }
         if self.renditions.is_some() {
-            self.wellbeing.summarise(articles(self.clockwork.articles));
+            self.wellbeing.summarise(start::counted(self.clockwork.articles, "article"));
         } else {
             let text = format!("reading the inbox: {} files", self.clockwork.loaded);
             self.wellbeing.progress(&text);
@@ -611,9 +611,4 @@ impl Loop {
         self.setup = new;
         self.feed(Event::Wanted(Cause::Reload));
     }
-}
-
-/// How many there are, for people.
-fn articles(count: u64) -> String {
-    if count == 1 { "1 article".to_owned() } else { format!("{count} articles") }
 }

@@ -569,8 +569,13 @@ pub(super) fn welcome(http: &str, admin: Option<&str>, inbox: &Path, counts: &Co
         (some, Some(admin)) => format!("files with problems: {some}, see /problems at {admin}"),
         (some, None) => format!("files with problems: {some}, see feedmill check"),
     };
-    let inbox = inbox.display();
-    format!("ready at {http}: {articles} articles of {inbox} in {feeds} feeds, files held: {held}; {problems}")
+    let (articles, feeds) = (counted(*articles, "article"), counted(*feeds, "feed"));
+    format!("ready at {http}: {articles} of {} in {feeds}, files held: {held}; {problems}", inbox.display())
+}
+
+/// How many there are, for people.
+pub(super) fn counted(count: u64, name: &str) -> String {
+    if count == 1 { format!("1 {name}") } else { format!("{count} {name}s") }
 }
 
 /// The line for stdout.
