@@ -435,9 +435,14 @@ fn done(state: &mut State, path: String, end: End, now: Duration, acts: &mut Vec
     if let Some(loading) = &mut state.loading {
         loading.busy = loading.busy.saturating_sub(1);
     }
-    let settle = state.settle;
+    let (settle, held) = (state.settle, state.is_held());
     let Some(file) = state.files.get_mut(&path) else { return };
     file.busy = false;
+    if held && end == End::Accepted && file.next.is_none() {
+        // What comes while things are held waits anyway; a first load would remember every file until its end.
+        state.files.remove(&path);
+        return;
+    }
     if end == End::Accepted {
         file.accepted = Some(now);
     }

@@ -328,3 +328,28 @@ fn an_idle_inbox_costs_nothing() {
     assert!(state.files.is_empty() && state.timers.is_empty());
     assert_eq!(state.wake(), None);
 }
+
+/// A hundred thousand files would be forty megabytes of paths.
+#[test]
+fn a_first_load_remembers_no_file_that_was_taken() {
+    let state = tell_from(
+        State::new(SETTLE, true),
+        &[
+            (0, Event::Wanted(Cause::Start), &["scan Start"]),
+            (1, Event::Found(a(), seen(1), Age::Old), &["bulk a.md"]),
+            (2, Event::Found("b.md".to_owned(), seen(1), Age::Old), &["bulk b.md"]),
+            (3, Event::Closed("b.md".to_owned()), &[]),
+            (4, accepted(), &[]),
+            (5, Event::Done("b.md".to_owned(), End::Accepted), &[]),
+        ],
+    );
+    assert_eq!(state.files.keys().collect::<Vec<_>>(), ["b.md"], "it was closed again");
+    tell_from(
+        state,
+        &[
+            (6, Event::Scanned, &["end load"]),
+            (7, Event::Closed(a()), &[]),
+            (8, Event::Loaded, &["read b.md of 3", "read a.md of 7"]),
+        ],
+    );
+}
