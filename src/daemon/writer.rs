@@ -28,9 +28,10 @@ const SLICE: Duration = Duration::from_secs(1);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 /// How many frames of the catalog's log may wait to be copied (8 KiB each) while changes come.
 const BEHIND: u64 = 256;
-/// How many frames the log may have before its readers are waited for, and how soon once more.
+/// How many frames the log may have before its readers are waited for, and how soon once more: at first, and at last
+/// where that is of no use, because one of them reads for long (the check of the whole catalog after the start).
 const MOST: u64 = 2048;
-const WAITED_AGAIN: Duration = Duration::from_secs(1);
+const WAITED_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// How long they are waited for: each change that comes meanwhile waits too. Most read for some milliseconds; where the
 /// log grows on nevertheless, longer.
 const READERS: [(u64, Duration); 2] = [(4 * MOST, Duration::from_millis(100)), (MOST, Duration::from_millis(20))];
@@ -165,8 +166,8 @@ pub(super) struct Writer<R, Say> {
     pub(super) copier: Copier,
     /// How long that log was after the last transaction.
     pub(super) log: Log,
-    /// When its readers were last waited for.
-    pub(super) waited: Option<Instant>,
+    /// When its readers were last waited for, and how long they are not waited for after that.
+    pub(super) waited: Option<(Instant, Duration)>,
     /// What was found damaged and is not mended yet.
     pub(super) damage: Option<String>,
     /// Files whose transaction failed and that did not come again yet, and when one failed last.
@@ -485,11 +486,12 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
     fn tend_log(&mut self, behind: u64) {
         let tended = self.record.log().and_then(|log| {
             self.log = log;
-            let again = self.waited.is_none_or(|last| last.elapsed() >= WAITED_AGAIN);
+            let again = self.waited.is_none_or(|(last, pause)| last.elapsed() >= pause);
             let wait = READERS.iter().find(|(frames, _)| log.frames > *frames);
             if let Some(&(_, wait)) = wait.filter(|_| again) {
                 self.log = self.record.checkpoint(wait)?;
-                self.waited = Some(Instant::now());
+                let pause = pause_after_waiting(self.waited.map(|(_, pause)| pause), self.log.behind() > 0);
+                self.waited = Some((Instant::now(), pause));
             } else if self.copier.take_copied() {
                 self.log = self.record.checkpoint(Duration::ZERO)?;
             } else if log.behind() >= behind {
@@ -502,6 +504,12 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
             Err(error) => tracing::debug!(error = chain(&error), "the catalog's log could not be copied"),
         }
     }
+}
+
+/// How long readers are not waited for after they were, perhaps in vain.
+fn pause_after_waiting(last: Option<Duration>, in_vain: bool) -> Duration {
+    let (first, longest) = WAITED_AGAIN;
+    last.filter(|_| in_vain).map_or(first, |last| (last * 2).min(longest))
 }
 
 /// An error with its causes, for the log.

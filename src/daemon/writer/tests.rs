@@ -282,3 +282,12 @@ fn a_log_is_copied_beside_the_writer_then_begun_anew_by_it() {
         });
     }
 }
+
+#[test]
+fn readers_that_were_waited_for_in_vain_are_waited_for_more_seldom() {
+    let mut pauses = Vec::new();
+    for in_vain in [true, true, true, true, true, true, true, false, true] {
+        pauses.push(pause_after_waiting(pauses.last().copied(), in_vain));
+    }
+    assert_eq!(pauses.iter().map(Duration::as_secs).collect::<Vec<_>>(), [1, 2, 4, 8, 16, 30, 30, 1, 2]);
+}
