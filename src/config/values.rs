@@ -203,17 +203,22 @@ pub fn proxies(value: &Value) -> Read<Proxies> {
     Ok(proxies)
 }
 
+/// An http or https URL of a document.
+fn web_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let fits = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    fits.then_some(url)
+}
+
 /// The start of addresses: absolute http(s), without query and fragment; given back without a slash at the end.
 pub fn base_url(value: &Value) -> Read<String> {
     let parse = |text: &str| {
-        let url = Url::parse(text).ok()?;
-        let fits = matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.query().is_none()
-            && url.fragment().is_none()
-            && url.username().is_empty()
-            && url.password().is_none();
-        fits.then(|| url.as_str().trim_end_matches('/').to_owned())
+        let url = web_url(text).filter(|url| url.query().is_none())?;
+        Some(url.as_str().trim_end_matches('/').to_owned())
     };
     value.as_str().and_then(parse).ok_or_else(|| {
         vec![Wrong::expected("an http or https URL such as https://news.example, without query or fragment", value)]
@@ -222,17 +227,8 @@ pub fn base_url(value: &Value) -> Read<String> {
 
 /// Addresses of hubs, each once.
 pub fn hubs(value: &Value) -> Read<Vec<Url>> {
-    let parse = |text: &str| {
-        let url = Url::parse(text).ok()?;
-        let fits = matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.fragment().is_none()
-            && url.username().is_empty()
-            && url.password().is_none();
-        fits.then_some(url)
-    };
     let hub = |item: &Value| {
-        let hub = item.as_str().and_then(parse);
+        let hub = item.as_str().and_then(web_url);
         hub.ok_or_else(|| vec![Wrong::expected("an http or https URL such as https://hub.example/", item)])
     };
     each(value, hub).map(once)
