@@ -117,6 +117,23 @@ fn wrong_items_are_pointed_at() {
 }
 
 #[test]
+fn hubs_are_web_addresses_that_can_fetch_the_feeds() {
+    let text = "site: { base_url: \"https://news.example\" }\nfeeds:\n  hubs: [\"https://hub.example\", other.example]\n";
+    let expected = "config/feedmill.yaml:3:33: feeds.hubs: expected an http or https URL such as https://hub.example/, \
+                    found `other.example`";
+    assert_eq!(mistakes(text), [expected]);
+    let unreachable = "feeds:\n  hubs: [\"https://hub.example\"]\n";
+    assert!(
+        mistakes(unreachable)[0].starts_with("config/feedmill.yaml:2:9: feeds.hubs: "),
+        "{:?}",
+        mistakes(unreachable)
+    );
+    let twice = text.replace("other.example]", "\"https://hub.example/\"]");
+    let given = load_text(&twice, &[], &[]).expect("valid");
+    assert_eq!(given.setup.feed.hubs.iter().map(url::Url::as_str).collect::<Vec<_>>(), ["https://hub.example/"]);
+}
+
+#[test]
 fn bad_syntax_has_a_place() {
     assert!(mistakes("site:\n  title: a: b\n")[0].starts_with("config/feedmill.yaml:2:"));
     assert!(mistakes("- a\n")[0].contains("expected sections"));
