@@ -118,7 +118,8 @@ fn wrong_items_are_pointed_at() {
 
 #[test]
 fn hubs_are_web_addresses_that_can_fetch_the_feeds() {
-    let text = "site: { base_url: \"https://news.example\" }\nfeeds:\n  hubs: [\"https://hub.example\", other.example]\n";
+    let text =
+        "site: { base_url: \"https://news.example\" }\nfeeds:\n  hubs: [\"https://hub.example\", other.example]\n";
     let expected = "config/feedmill.yaml:3:33: feeds.hubs: expected an http or https URL such as https://hub.example/, \
                     found `other.example`";
     assert_eq!(mistakes(text), [expected]);

@@ -35,8 +35,9 @@ fn cost(place: &Place, daemon: &Daemon) -> Cost {
 }
 
 fn text(number: usize, round: usize) -> String {
-    let (day, minute) = (1 + number / 60 % 28, number % 60);
-    let date = format!("2022-04-{day:02}T13:{minute:02}:00Z");
+    // Each newer than the one before, so that the newest lead however many come in a second.
+    let date = chrono::DateTime::UNIX_EPOCH + chrono::Duration::minutes(20_000_000 + number as i64);
+    let date = date.format("%Y-%m-%dT%H:%M:00Z").to_string();
     let body = format!("<p>Article {number} as of round {round}. {}</p>", "Words that fill a line. ".repeat(60));
     article(&format!("Number {number}"), &date, &["news", &format!("part {}", number % 12)], &body)
 }
