@@ -125,7 +125,7 @@ fn hubs_are_web_addresses_that_can_fetch_the_feeds() {
     assert_eq!(mistakes(text), [expected]);
     let unreachable = "feeds:\n  hubs: [\"https://hub.example\"]\n";
     assert!(
-        mistakes(unreachable)[0].starts_with("config/feedmill.yaml:2:9: feeds.hubs: "),
+        mistakes(unreachable)[0].starts_with("config/feedmill.yaml:2:9: hubs fetch"),
         "{:?}",
         mistakes(unreachable)
     );
