@@ -148,6 +148,8 @@ pub(super) fn open_reader(path: &Path, access: Access) -> Result<Connection, Err
         }
     };
     connection.pragma_update(None, "query_only", true)?;
+    // There are several, and what they read often the system has in memory too.
+    connection.pragma_update(None, "cache_size", -512)?;
     Ok(connection)
 }
 

@@ -345,7 +345,7 @@ settings! {
         "How long caches may use an answer without asking again.",
         |to, given| { to.setup.server.max_age = read::duration(given.value)?; Ok(()) };
     "http.cache" = "64MiB", Shape::Size,
-        "Memory for documents that were asked for.",
+        "Memory for documents that were asked for, a quarter of it for the bodies that they are made of.",
         |to, given| { to.setup.rendition.cache = read::size(given.value)?; Ok(()) };
     "http.max_connections" = "4096", Shape::Count,
         "The most connections at a time.",

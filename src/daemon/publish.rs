@@ -22,7 +22,6 @@ use super::writer::chain;
 use super::{Built, Failure, Setup, Shared};
 use crate::catalog::{Error, Lock, Reader, Readers};
 use crate::entry::{Document, Format, Key, Kind};
-use crate::feed::Renderer;
 use crate::metrics::Metrics;
 use crate::rendition::{self, Renditions};
 use crate::server::Address;
@@ -66,8 +65,7 @@ pub(super) fn build(mut setup: Setup, out: &Path) -> Result<Built, Failure> {
     let counts = readers.read(|reader| reader.counts())?;
     let folder = Folder::open(out, &setup.daemon.state, Vec::new())
         .map_err(|error| Failure::Start(format!("cannot write below {}: {error}", out.display())))?;
-    let renderer = Renderer::new(setup.feed);
-    let renditions = Renditions::new(readers.clone(), renderer, setup.rendition, Arc::new(Metrics::default()));
+    let renditions = Renditions::new(readers.clone(), setup.feed, setup.rendition, Arc::new(Metrics::default()));
     let written = write_all(&readers, &renditions, &folder)?;
     Ok(Built { articles: counts.articles, feeds: counts.feeds, problems: counts.problems, ..written })
 }

@@ -31,7 +31,6 @@ use super::writer::{Owed, Said, Writer, chain};
 use super::{Failure, Ready, Reload, Setup, Shared, hubs, read, systemd};
 use crate::catalog::{self, Catalog, Change, Counts, Holder, Lock, Log, Readers};
 use crate::failpoint;
-use crate::feed::Renderer;
 use crate::metrics::{Metrics, Moved};
 use crate::rendition::Renditions;
 use crate::server::{Bound, Health, State};
@@ -264,8 +263,7 @@ pub(super) fn adopt(catalog: &mut Catalog, shared: &Shared, accept_empty: bool) 
 
 fn open(catalog: &Catalog, setup: &Setup, metrics: &Arc<Metrics>) -> Opened {
     let readers = catalog.readers();
-    let renderer = Renderer::new(setup.feed.clone());
-    let renditions = Renditions::new(readers.clone(), renderer, setup.rendition, Arc::clone(metrics));
+    let renditions = Renditions::new(readers.clone(), setup.feed.clone(), setup.rendition, Arc::clone(metrics));
     Opened { readers, renditions: Arc::new(renditions) }
 }
 
@@ -366,7 +364,7 @@ fn tell_committed(said: Said, renditions: &Renditions, metrics: &Metrics, shared
         }
         Said::Reconfigured { delta, feed } => {
             // Every head is asked for anew: by the other settings, and from the view that the catalog shows now.
-            renditions.set_renderer(Renderer::new(*feed));
+            renditions.set_feed(*feed);
             if let Some(mirror) = &shared.mirror {
                 mirror.all();
             }

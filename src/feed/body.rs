@@ -12,11 +12,8 @@ use super::summary;
 use super::text::XmlText;
 use crate::entry::{Entry, Hash};
 
-/// The bytes that are kept; a few thousand bodies.
-const CAPACITY: u64 = 24 << 20;
-
-/// About as many bodies as go into it, for its tables.
-const BODIES: usize = 4096;
+/// Roughly the size of a body, for the cache's own tables.
+const TYPICAL: u64 = 4096;
 
 /// What is published of a body.
 #[derive(Debug)]
@@ -42,8 +39,15 @@ impl Weighter<(Uuid, Hash), Arc<Cleaned>> for Bytes {
 }
 
 impl Bodies {
-    pub(super) fn new() -> Bodies {
-        Bodies(Cache::with_weighter(BODIES, CAPACITY, Bytes))
+    /// Keeps at most so many bytes.
+    pub(super) fn new(capacity: u64) -> Bodies {
+        let bodies = usize::try_from(capacity / TYPICAL).unwrap_or(usize::MAX).max(64);
+        Bodies(Cache::with_weighter(bodies, capacity, Bytes))
+    }
+
+    /// How many bytes are kept.
+    pub(super) fn weight(&self) -> u64 {
+        self.0.weight()
     }
 
     /// The cleaned body of an entry. Its source is opened only where it has to be cleaned.

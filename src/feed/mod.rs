@@ -123,9 +123,19 @@ pub struct Renderer {
 }
 
 impl Renderer {
-    /// A renderer with an empty cache of cleaned bodies.
+    /// A renderer that keeps no more of cleaned bodies than a few feeds need.
     pub fn new(settings: Settings) -> Renderer {
-        Renderer { settings, bodies: Bodies::new() }
+        Renderer::keeping(settings, 4 << 20)
+    }
+
+    /// A renderer that keeps so many bytes of cleaned bodies.
+    pub fn keeping(settings: Settings, bytes: u64) -> Renderer {
+        Renderer { settings, bodies: Bodies::new(bytes) }
+    }
+
+    /// How many bytes of cleaned bodies are kept.
+    pub fn kept_bytes(&self) -> u64 {
+        self.bodies.weight()
     }
 
     /// The settings it was made with.

@@ -154,7 +154,7 @@ pub(crate) fn settings(title: &str) -> feed::Settings {
 /// Renditions over documents in memory.
 pub(crate) fn renditions(memory: &Arc<Memory>, metrics: &Arc<Metrics>) -> Renditions {
     let source = Box::new(Arc::clone(memory));
-    Renditions::over(source, Renderer::new(settings("Test")), Settings { cache: 16 << 20 }, Arc::clone(metrics))
+    Renditions::over(source, settings("Test"), Settings { cache: 16 << 20 }, Arc::clone(metrics))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

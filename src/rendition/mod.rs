@@ -44,8 +44,15 @@ const LOOK_QUEUE: usize = 8192;
 /// Settings of the cache: `http.cache`.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// In bytes.
+    /// In bytes: of documents, and of the cleaned bodies that they are made of.
     pub cache: u64,
+}
+
+impl Settings {
+    /// The part of it that is for cleaned bodies.
+    fn bodies(self) -> u64 {
+        self.cache / 4
+    }
 }
 
 /// The validators of a document that exists.
@@ -161,6 +168,7 @@ struct Inner {
     readers: Arc<Workers>,
     /// For rendering and encoding, which fill a core.
     workers: Arc<Workers>,
+    settings: Settings,
     metrics: Arc<Metrics>,
     /// Where documents are refreshed; known once one was asked for.
     runtime: OnceLock<Handle>,
@@ -168,24 +176,26 @@ struct Inner {
 
 impl Renditions {
     /// Renditions over a catalog.
-    pub fn new(readers: Readers, renderer: feed::Renderer, settings: Settings, metrics: Arc<Metrics>) -> Renditions {
-        Renditions::over(Box::new(readers), renderer, settings, metrics)
+    pub fn new(readers: Readers, feed: feed::Settings, settings: Settings, metrics: Arc<Metrics>) -> Renditions {
+        Renditions::over(Box::new(readers), feed, settings, metrics)
     }
 
     /// Renditions over anything that has documents.
     pub(crate) fn over(
         source: Box<dyn Source>,
-        renderer: feed::Renderer,
+        feed: feed::Settings,
         settings: Settings,
         metrics: Arc<Metrics>,
     ) -> Renditions {
+        let renderer = feed::Renderer::keeping(feed, settings.bodies());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Renditions {
             inner: Arc::new(Inner {
                 source,
                 dressing: RwLock::new(Arc::new(Dressing::new(renderer))),
                 heads: Heads::new(),
-                cache: Cache::new(settings.cache),
+                cache: Cache::new(settings.cache - settings.bodies()),
+                settings,
                 looks: Flights::default(),
                 renders: Flights::default(),
                 encodes: Flights::default(),
@@ -324,7 +334,8 @@ impl Renditions {
     }
 
     /// Takes other settings (reload); stamps change with them.
-    pub fn set_renderer(&self, renderer: feed::Renderer) {
+    pub fn set_feed(&self, feed: feed::Settings) {
+        let renderer = feed::Renderer::keeping(feed, self.inner.settings.bodies());
         let dressing = Arc::new(Dressing::new(renderer));
         *self.inner.dressing.write().unwrap_or_else(PoisonError::into_inner) = dressing;
         self.inner.heads.all_changed();
@@ -370,7 +381,7 @@ impl Renditions {
 
     /// How many bytes the cache holds.
     pub fn cached_bytes(&self) -> u64 {
-        self.inner.cache.weight()
+        self.inner.cache.weight() + self.inner.dressing().renderer().kept_bytes()
     }
 }
 

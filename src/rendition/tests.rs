@@ -7,7 +7,6 @@ use super::memory::{Memory, renditions, settings};
 use super::{Coding, Error, Renditions, Status};
 use crate::catalog::Delta;
 use crate::entry::{Document, Format, Key, Kind, Segment};
-use crate::feed::Renderer;
 use crate::metrics::Metrics;
 
 fn setup() -> (Arc<Memory>, Arc<Renditions>, Arc<Metrics>) {
@@ -216,10 +215,10 @@ async fn other_settings_give_other_stamps() {
     let (memory, renditions, _) = setup();
     memory.put(all(), "text");
     let before = renditions.status(&all()).await.expect("read");
-    renditions.set_renderer(Renderer::new(settings("Another title")));
+    renditions.set_feed(settings("Another title"));
     let other = renditions.status(&all()).await.expect("read");
     assert_ne!(before, other);
-    renditions.set_renderer(Renderer::new(settings("Test")));
+    renditions.set_feed(settings("Test"));
     assert_eq!(renditions.status(&all()).await.expect("read"), before);
 }
 
