@@ -148,8 +148,6 @@ pub(super) fn open_reader(path: &Path, access: Access) -> Result<Connection, Err
         }
     };
     connection.pragma_update(None, "query_only", true)?;
-    // There are several, and what they read often the system has in memory too.
-    connection.pragma_update(None, "cache_size", -512)?;
     Ok(connection)
 }
 
@@ -200,6 +198,7 @@ fn open(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(64);
+    // With 512 KiB an update at 100,000 articles takes a tenth longer, and 3 MiB are saved in all.
     connection.pragma_update(None, "cache_size", -2048)?;
     Ok(connection)
 }
