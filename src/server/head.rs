@@ -133,7 +133,8 @@ impl Heads {
                     At::Fields { length, coded: true }
                 }
                 Some((name, value)) if name.eq_ignore_ascii_case(b"content-length") => {
-                    if length.is_some() {
+                    // Of a longer one not all may have been seen.
+                    if length.is_some() || line.len() >= FIELD {
                         return Err(Refusal::Ambiguous);
                     }
                     match std::str::from_utf8(value).ok().and_then(|value| value.trim().parse().ok()) {
@@ -242,6 +243,10 @@ mod tests {
             ("Transfer-Encoding: chunked\r\ncontent-length:3\r\n\r\n", Refusal::Ambiguous),
             ("Content-Length: 3\r\nContent-Length: 3\r\n\r\n", Refusal::Ambiguous),
             ("Content-Length: 3\nX: a\nCONTENT-LENGTH: 3\n", Refusal::Ambiguous),
+            (
+                "Content-Length: 0000000000000000000000000000000000000000000000000000000000000003\r\n\r\n",
+                Refusal::Ambiguous,
+            ),
         ] {
             let bad = head.to_owned() + fields + "abc";
             assert_eq!(watched(bad.as_bytes()), (Vec::new(), Some(refusal)), "{fields:?}");
