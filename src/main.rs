@@ -5,14 +5,19 @@ use std::process::{Command, ExitCode};
 
 use feedmill::cli::{self, World};
 use feedmill::config::Surroundings;
+use tikv_jemallocator::Jemalloc;
 
-/// What glibc's allocator takes from nowhere but the environment of the start. As it is by default it moves documents
-/// to where the holes that they leave cannot be given back, in more pools than there are cores: 262 MiB resident with
-/// 63 MiB in the cache, 135 with this alone.
-const ALLOCATOR: [(&str, &str); 2] = [("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "131072")];
+/// For SQLite and zstd too. With glibc's, threads waited for each other's locks over a fifth of a first load.
+#[global_allocator]
+static JEMALLOC: Jemalloc = Jemalloc;
+
+/// What it takes from nowhere but the environment of the start: one pool for all threads, and what is free for some
+/// milliseconds goes back to the system. 109 MiB resident with 63 MiB in the cache, 140 without; given back at once it
+/// is the same, and a first load takes a twentieth longer.
+const TUNING: (&str, &str) = ("MALLOC_CONF", "narenas:1,dirty_decay_ms:5,muzzy_decay_ms:0");
 
 fn main() -> ExitCode {
-    if cfg!(target_env = "gnu") && ALLOCATOR.iter().all(|(name, _)| std::env::var_os(name).is_none()) {
+    if std::env::var_os(TUNING.0).is_none() {
         begin_anew();
     }
     let _points = feedmill::failpoint::arm();
@@ -24,10 +29,10 @@ fn main() -> ExitCode {
     cli::run(World { args: std::env::args_os().collect(), around, now: chrono::Utc::now() })
 }
 
-/// Becomes the same program, as the same process, with [`ALLOCATOR`] in its environment; returns where that cannot be.
+/// Becomes the same program, as the same process, with [`TUNING`] in its environment; returns where that cannot be.
 fn begin_anew() {
     let mut args = std::env::args_os();
     if let (Ok(program), Some(name)) = (std::env::current_exe(), args.next()) {
-        let _ = Command::new(program).arg0(name).args(args).envs(ALLOCATOR).exec();
+        let _ = Command::new(program).arg0(name).args(args).envs([TUNING]).exec();
     }
 }
