@@ -153,7 +153,7 @@ impl Loop {
     /// Where the first catalog could not be made.
     pub(super) fn run(&mut self) -> Result<(), Failure> {
         if !self.clockwork.gone {
-            self.feed(Event::Wanted(Cause::Start));
+            self.feed(Event::Wanted(if self.cold { Cause::Load } else { Cause::Start }));
         }
         loop {
             let now = self.shared.clock.steady();
@@ -225,10 +225,10 @@ impl Loop {
             Message::Published(Err(why)) => self.wellbeing.ails(Ailment::Publish, why),
             Message::Loaded(loaded) => {
                 self.opened(loaded?)?;
-                if !std::mem::take(&mut self.cold) {
-                    // Of a damaged catalog: what it holds of the inbox is older than the first scan.
-                    self.feed(Event::Wanted(Cause::Timer));
-                }
+                // Of a first catalog: what it holds was read before it was watched. Of a damaged one: what it holds of
+                // the inbox is older than the first scan.
+                let cause = if std::mem::take(&mut self.cold) { Cause::Start } else { Cause::Timer };
+                self.feed(Event::Wanted(cause));
                 self.feed(Event::Loaded);
             }
             Message::Mending(what) => {

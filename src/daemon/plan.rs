@@ -95,7 +95,9 @@ pub(super) enum End {
 /// Why a scan is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Cause {
-    /// The daemon has started.
+    /// There is no catalog yet.
+    Load,
+    /// The daemon has started, or has made its first catalog: what happened while nothing was watched is unknown.
     Start,
     /// Events were lost.
     Overflow,
@@ -316,7 +318,7 @@ pub(super) fn plan(state: &mut State, event: Event, now: Duration) -> Vec<Act> {
             want(state, Cause::Root, now);
         }
         Event::Wanted(cause) => {
-            if cause == Cause::Start && state.loading.is_none() {
+            if cause == Cause::Start {
                 lose_sight(state);
             }
             want(state, cause, now);

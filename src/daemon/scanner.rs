@@ -1,7 +1,8 @@
 //! The thread that looks at the inbox: whole scans, walks of single folders, looks at single files.
 //!
-//! It owns the watches, because each folder must be watched before it is listed. A long scan is interrupted between
-//! two folders by walks and looks, which somebody is waiting for.
+//! It owns the watches, because each folder must be watched before it is listed: only so does nothing fall between the
+//! two. The scan of a first load watches last, since each file that is read would tell of it, and is followed by
+//! another one. A long scan is interrupted between two folders by walks and looks, which somebody is waiting for.
 
 use std::collections::{BTreeSet, HashSet};
 use std::io;
@@ -178,7 +179,13 @@ where
 
     fn scan(&mut self, cause: Cause, report: &mut Report) -> Result<(), Stop> {
         let root = self.open()?;
-        if self.refused || matches!(cause, Cause::Start | Cause::Root | Cause::Reload) {
+        let anew = match cause {
+            // After a load it is watched already.
+            Cause::Start => self.watch.is_none(),
+            Cause::Root | Cause::Reload => true,
+            Cause::Load | Cause::Overflow | Cause::Timer => self.refused,
+        };
+        if anew {
             self.choose(&root);
         }
         self.unwatched.clear();
@@ -202,6 +209,10 @@ where
         self.tell_closed("", unreadable);
         self.shared.excluded().retain(|folder| there.contains(folder));
         self.tell_found(&mut kept_back);
+        if cause == Cause::Load {
+            self.choose(&root);
+            there.iter().for_each(|folder| self.watch(folder));
+        }
         Ok(())
     }
 

@@ -292,7 +292,7 @@ fn the_first_catalog_takes_each_path_once_and_events_wait_for_it() {
     let state = tell_from(
         State::new(SETTLE, true),
         &[
-            (0, Event::Wanted(Cause::Start), &["scan Start"]),
+            (0, Event::Wanted(Cause::Load), &["scan Load"]),
             (1, Event::Found(a(), seen(5), Age::Old), &["bulk a.md"]),
             (2, Event::Found("young.md".to_owned(), seen(5), Age::Young), &[]),
             (3, Event::Closed("new.md".to_owned()), &[]),
@@ -309,7 +309,8 @@ fn the_first_catalog_takes_each_path_once_and_events_wait_for_it() {
     tell_from(
         state,
         &[
-            (3000, Event::Loaded, &["scan Overflow"]),
+            (3000, Event::Wanted(Cause::Start), &[]),
+            (3000, Event::Loaded, &["scan Start"]),
             (3001, Event::Scanned, &["walk whole f", "check a.md", "read new.md of 3", "look young.md"]),
             (60_004, Event::Tick, &["read open.md of 60004"]),
         ],
@@ -335,7 +336,7 @@ fn a_first_load_remembers_no_file_that_was_taken() {
     let state = tell_from(
         State::new(SETTLE, true),
         &[
-            (0, Event::Wanted(Cause::Start), &["scan Start"]),
+            (0, Event::Wanted(Cause::Load), &["scan Load"]),
             (1, Event::Found(a(), seen(1), Age::Old), &["bulk a.md"]),
             (2, Event::Found("b.md".to_owned(), seen(1), Age::Old), &["bulk b.md"]),
             (3, Event::Closed("b.md".to_owned()), &[]),
@@ -349,7 +350,9 @@ fn a_first_load_remembers_no_file_that_was_taken() {
         &[
             (6, Event::Scanned, &["end load"]),
             (7, Event::Closed(a()), &[]),
-            (8, Event::Loaded, &["read b.md of 3", "read a.md of 7"]),
+            (8, Event::Wanted(Cause::Start), &[]),
+            (8, Event::Loaded, &["scan Start"]),
+            (9, Event::Scanned, &["read b.md of 3", "read a.md of 7"]),
         ],
     );
 }
