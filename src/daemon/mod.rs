@@ -132,7 +132,8 @@ impl Names {
 
     /// The pattern that excludes a folder or a file itself, its parents not looked at.
     pub fn excluded(&self, path: &str) -> Option<&str> {
-        let first = *self.exclude.matches(path).first()?;
+        // Most names are not, and to tell which pattern does it costs more.
+        let first = self.exclude.is_match(path).then(|| self.exclude.matches(path))?.into_iter().next()?;
         self.excluding.get(first).map(String::as_str)
     }
 }

@@ -50,16 +50,13 @@ pub(super) enum Outcome {
 
 impl Outcome {
     /// The same where it is of the file that was seen before; what has changed since then decides for itself.
-    fn of(self, seen: Option<Fingerprint>) -> Outcome {
+    fn of(self, seen: Fingerprint) -> Outcome {
         let read = match &self {
             Outcome::Change(Change::Seen(file)) => Some(file.fingerprint),
             Outcome::Change(Change::Unreadable { fingerprint, .. }) => *fingerprint,
             _ => None,
         };
-        match (seen, read) {
-            (Some(seen), Some(read)) if seen != read => Outcome::Changing,
-            _ => self,
-        }
+        if read.is_some_and(|read| read != seen) { Outcome::Changing } else { self }
     }
 }
 
@@ -98,6 +95,15 @@ enum Standing {
     Misnamed(Fingerprint),
 }
 
+/// Reads the file that was seen at a path; [`Outcome::Changing`] where something else stands there by now.
+pub(super) fn read_seen(root: &Root, path: &str, seen: Fingerprint, reading: &Reading) -> Outcome {
+    // Most are files, and the same: those need no other look.
+    match open(root, path) {
+        Ok(opened) if opened.is_file && opened.fingerprint == seen => read_open(root, path, opened, reading),
+        _ => read(root, path, reading).of(seen),
+    }
+}
+
 /// Reads what stands at a path.
 pub(super) fn read(root: &Root, path: &str, reading: &Reading) -> Outcome {
     let standing = match stands_at(root, path, &reading.names) {
@@ -110,7 +116,12 @@ pub(super) fn read(root: &Root, path: &str, reading: &Reading) -> Outcome {
         Err(error) => return Outcome::Later(error),
     };
     match standing {
-        Standing::Named(Look::File(seen)) => read_file(root, path, seen, reading),
+        Standing::Named(Look::File(seen)) => match open(root, path) {
+            // Something else was put in its place between the look and the opening.
+            Ok(opened) if !opened.is_file || opened.fingerprint.inode != seen.inode => Outcome::Changing,
+            Ok(opened) => read_open(root, path, opened, reading),
+            Err(error) => not_opened(path, seen, error),
+        },
         Standing::Named(Look::Link(seen)) => {
             unreadable(path, Some(seen), Diagnostic::new(Code::NotRegular, "the link leads nowhere inside the inbox"))
         }
@@ -126,18 +137,22 @@ pub(super) fn read(root: &Root, path: &str, reading: &Reading) -> Outcome {
     }
 }
 
-fn read_file(root: &Root, path: &str, seen: Fingerprint, reading: &Reading) -> Outcome {
-    let opened = failpoint::io("read.open").and_then(|()| root.open_file(OsStr::new(path)));
-    let (fd, before) = match opened {
-        Ok(opened) => opened,
-        Err(error) => return not_opened(path, seen, error),
-    };
-    let before_kind = FileType::from_raw_mode(before.st_mode);
-    let before = fingerprint(&before);
-    if before_kind != FileType::RegularFile || before.inode != seen.inode {
-        // Something else was put in its place between the look and the opening.
-        return Outcome::Changing;
-    }
+/// What was opened at a path.
+struct Opened {
+    file: File,
+    is_file: bool,
+    fingerprint: Fingerprint,
+}
+
+fn open(root: &Root, path: &str) -> io::Result<Opened> {
+    failpoint::io("read.open")?;
+    let (fd, stat) = root.open_file(OsStr::new(path))?;
+    let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    Ok(Opened { file: File::from(fd), is_file, fingerprint: fingerprint(&stat) })
+}
+
+fn read_open(root: &Root, path: &str, opened: Opened, reading: &Reading) -> Outcome {
+    let Opened { mut file, fingerprint: before, .. } = opened;
     if before.size > reading.max_file_size {
         let problem = Diagnostic::new(
             Code::TooLarge,
@@ -145,12 +160,11 @@ fn read_file(root: &Root, path: &str, seen: Fingerprint, reading: &Reading) -> O
         );
         return unreadable(path, Some(before), problem);
     }
-    let mut file = File::from(fd);
     let mut bytes = Vec::with_capacity(usize::try_from(before.size).unwrap_or_default());
     // Where there is more by now, the last look tells.
     let whole = file.by_ref().take(before.size).read_to_end(&mut bytes);
     if let Err(error) = failpoint::io("read.bytes").and(whole) {
-        return not_opened(path, seen, error);
+        return not_opened(path, before, error);
     }
     drop(file);
     if bytes.len() as u64 != before.size {
@@ -307,7 +321,11 @@ pub(super) fn work(shared: &Shared, tell: impl Fn(String, End)) {
         };
         let outcome = match opened {
             Ok((open, times)) => {
-                let outcome = read(&open, &job.path, &shared.reading()).of(job.seen);
+                let reading = shared.reading();
+                let outcome = match job.seen {
+                    Some(seen) => read_seen(&open, &job.path, seen, &reading),
+                    None => read(&open, &job.path, &reading),
+                };
                 root = Some((open, times));
                 outcome
             }

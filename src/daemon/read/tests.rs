@@ -158,11 +158,26 @@ fn a_file_that_changes_while_it_is_read_is_never_taken_half() {
 fn what_looks_decided_about_is_what_is_read() {
     let (folder, root) = inbox(&[("a.md", "# A\n\nThe whole text.")]);
     let Ok(Look::File(seen)) = root.look("a.md") else { panic!("a file") };
-    let read = || read(&root, "a.md", &reading());
-    assert!(matches!(read().of(Some(seen)), Outcome::Change(Change::Seen(_))));
+    let read = || read_seen(&root, "a.md", seen, &reading());
+    assert!(matches!(read(), Outcome::Change(Change::Seen(_))));
     fs::write(folder.path().join("a.md"), "# A\n\nThe wh").expect("a writable folder");
-    assert!(matches!(read().of(Some(seen)), Outcome::Changing));
-    assert!(matches!(read().of(None), Outcome::Change(Change::Seen(_))));
+    assert!(matches!(read(), Outcome::Changing));
+    assert!(matches!(super::read(&root, "a.md", &reading()), Outcome::Change(Change::Seen(_))));
+    fs::remove_file(folder.path().join("a.md")).expect("removed");
+    assert!(is_missing_change(&read()));
+    pipe(&folder.path().join("a.md"));
+    assert!(matches!(read(), Outcome::Changing));
+}
+
+#[test]
+fn what_a_scan_saw_and_is_no_file_is_told() {
+    let (folder, root) = inbox(&[]);
+    pipe(&folder.path().join("pipe.md"));
+    std::os::unix::fs::symlink("/etc/hostname", folder.path().join("out.md")).expect("linked");
+    for path in ["pipe.md", "out.md"] {
+        let Ok(Look::Special(seen) | Look::Link(seen)) = root.look(path) else { panic!("{path}") };
+        assert_eq!(problem(read_seen(&root, path, seen, &reading())), (Code::NotRegular, true), "{path}");
+    }
 }
 
 #[test]
