@@ -3,6 +3,7 @@
 //! Of several keys for a field the first that is there and readable counts; what cannot be read is reported and the
 //! next one is tried. Names of keys match without regard to case; one in small letters goes before its namesakes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::values::{MAX_MEDIA, addresses, dated_path, enclosures, is_iri, one_text, truth};
@@ -85,7 +86,7 @@ pub(super) struct Fields {
 #[derive(Clone)]
 pub(super) struct Found<'a> {
     /// As written; below another key with a dot.
-    pub key: String,
+    pub key: Cow<'a, str>,
     pub line: Option<u32>,
     pub value: &'a Value,
 }
@@ -137,27 +138,15 @@ impl<'a> Reader<'a> {
     }
 
     /// The keys of a field in the order in which they count: those of the settings, then the names of the rule.
-    fn found(&self, field: Field, names: &[&str]) -> Vec<Found<'a>> {
+    fn found(&self, field: Field, names: &'static [&'static str]) -> impl Iterator<Item = Found<'a>> + use<'a> {
         let own = self.rules.fields.get(&field).into_iter().flatten().map(String::as_str);
-        own.chain(names.iter().copied()).flat_map(|name| self.named(name)).collect()
+        let entries = self.entries;
+        own.chain(names.iter().copied()).flat_map(move |name| named(entries, name))
     }
 
-    /// The keys of a name, the one in small letters first.
+    /// See [`named`].
     fn named(&self, name: &str) -> Vec<Found<'a>> {
-        let mut found = named_in(self.entries, name);
-        if found.is_empty()
-            && let Some((outer, inner)) = name.split_once('.')
-        {
-            for outer in named_in(self.entries, outer) {
-                let Value::Map(entries) = outer.value else { continue };
-                found.extend(named_in(entries, inner).into_iter().map(|inner| Found {
-                    key: format!("{}.{}", outer.key, inner.key),
-                    line: inner.line.or(outer.line),
-                    value: inner.value,
-                }));
-            }
-        }
-        found
+        named(self.entries, name)
     }
 
     fn first(&self, name: &str) -> Option<Found<'a>> {
@@ -165,7 +154,7 @@ impl<'a> Reader<'a> {
     }
 
     fn origin(&mut self, field: Field, found: &Found<'_>) {
-        self.origins.insert(field, Origin { from: found.key.clone(), line: found.line });
+        self.origins.insert(field, Origin { from: found.key.clone().into_owned(), line: found.line });
     }
 
     fn report(&mut self, code: Code, found: &Found<'_>, message: String) -> &mut Diagnostic {
@@ -191,7 +180,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let first_line = first.map_or(String::new(), |line| format!(", first in line {line}"));
-            let found = Found { key: entry.key.clone(), line: entry.line, value: &entry.value };
+            let found = Found { key: Cow::Borrowed(&entry.key), line: entry.line, value: &entry.value };
             let message =
                 format!("the key `{}` stands twice{first_line}; the first one with a value counts", entry.key);
             self.report(Code::KeyDuplicate, &found, message).help = Some("remove one of the two lines".to_owned());
@@ -240,7 +229,7 @@ impl<'a> Reader<'a> {
             match self.instant(&found) {
                 Instant::None => {}
                 Instant::At(at) => {
-                    best = Some((at, Origin { from: found.key.clone(), line: found.line }));
+                    best = Some((at, Origin { from: found.key.clone().into_owned(), line: found.line }));
                     break;
                 }
                 Instant::Wrong(text, why) => {
@@ -252,14 +241,14 @@ impl<'a> Reader<'a> {
             }
         }
         let best = best.or_else(|| self.guessed_date());
-        let instead = match &best {
-            Some((at, origin)) => {
-                format!("{} from {} was taken", at.format("%Y-%m-%d %H:%M:%S UTC"), said(&origin.from))
-            }
-            None => "the time when the article was first seen is used".to_owned(),
-        };
         let missing = best.is_none() && wrong.is_empty();
         for (found, text, why) in wrong {
+            let instead = match &best {
+                Some((at, origin)) => {
+                    format!("{} from {} was taken", at.format("%Y-%m-%d %H:%M:%S UTC"), said(&origin.from))
+                }
+                None => "the time when the article was first seen is used".to_owned(),
+            };
             let message = format!("`{}` is no date in `{}`: {why}; {instead}", repair::short(&text), found.key);
             self.report(Code::DateInvalid, &found, message).help =
                 Some(format!("write it as {}: 2022-04-11 13:01:53 +08:00", found.key));
@@ -285,11 +274,11 @@ impl<'a> Reader<'a> {
         ["path", "url", "permalink"].iter().flat_map(|name| self.named(name)).find_map(|found| {
             let (year, month, day) = dated_path(found.value.as_str()?)?;
             let at = date::midnight(year, month, day, zone)?;
-            Some((at, Origin { from: found.key, line: found.line }))
+            Some((at, Origin { from: found.key.into_owned(), line: found.line }))
         })
     }
 
-    fn date(&mut self, field: Field, names: &[&str]) -> Option<Timestamp> {
+    fn date(&mut self, field: Field, names: &'static [&'static str]) -> Option<Timestamp> {
         for found in self.found(field, names) {
             match self.instant(&found) {
                 Instant::None => {}
@@ -477,7 +466,6 @@ impl<'a> Reader<'a> {
     fn slug(&mut self) -> Option<String> {
         let found = self
             .found(Field::Slug, SLUG)
-            .into_iter()
             .find(|found| found.value.as_str().is_some_and(|text| !text::one_line(text).is_empty()))?;
         self.origin(Field::Slug, &found);
         found.value.as_str().map(text::one_line)
@@ -555,7 +543,7 @@ impl<'a> Reader<'a> {
                 }
                 self.origins
                     .entry(Field::Media)
-                    .or_insert_with(|| Origin { from: found.key.clone(), line: found.line });
+                    .or_insert_with(|| Origin { from: found.key.clone().into_owned(), line: found.line });
                 media.push(Media { url, ..item });
             }
         }
@@ -569,18 +557,36 @@ enum Instant {
     Wrong(String, &'static str),
 }
 
+/// The keys of a name, the one in small letters first. `a.b` is also the key `b` below the key `a`.
+fn named<'a>(entries: &'a [Entry], name: &str) -> Vec<Found<'a>> {
+    let mut found = named_in(entries, name);
+    if found.is_empty()
+        && let Some((outer, inner)) = name.split_once('.')
+    {
+        for outer in named_in(entries, outer) {
+            let Value::Map(entries) = outer.value else { continue };
+            found.extend(named_in(entries, inner).into_iter().map(|inner| Found {
+                key: Cow::Owned(format!("{}.{}", outer.key, inner.key)),
+                line: inner.line.or(outer.line),
+                value: inner.value,
+            }));
+        }
+    }
+    found
+}
+
 /// The entries of a name: small letters first, then as they come; those without a value last.
 fn named_in<'a>(entries: &'a [Entry], name: &str) -> Vec<Found<'a>> {
-    let mut found: Vec<&Entry> = entries.iter().filter(|entry| is_named(entry, name)).collect();
+    let named = entries.iter().filter(|entry| is_named(entry, name));
+    let found =
+        |entry: &'a Entry| Found { key: Cow::Borrowed(entry.key.trim()), line: entry.line, value: &entry.value };
+    let mut found: Vec<Found<'a>> = named.map(found).collect();
     if found.len() > 1 {
-        found.sort_by_key(|entry| {
-            (entry.value.is_null(), entry.key != name && entry.key.bytes().any(|b| b.is_ascii_uppercase()))
+        found.sort_by_key(|found| {
+            (found.value.is_null(), *found.key != *name && found.key.bytes().any(|b| b.is_ascii_uppercase()))
         });
     }
     found
-        .into_iter()
-        .map(|entry| Found { key: entry.key.trim().to_owned(), line: entry.line, value: &entry.value })
-        .collect()
 }
 
 fn is_named(entry: &Entry, name: &str) -> bool {
