@@ -50,42 +50,57 @@ pub struct SourceFile<'a> {
     pub bytes: &'a [u8],
 }
 
-/// What one file says.
+/// What one file says. As JSON it is kept for every article: what says nothing is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Article {
     /// Plain text, one line, never empty.
     pub title: String,
     /// When it says it was published; `None` where it says nothing that can be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<Timestamp>,
     /// When it says it was last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated: Option<Timestamp>,
     /// When it says it ends (`expiryDate`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
     /// `guid`, `uuid`, or an `id` that is a UUID or an absolute IRI, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explicit_id: Option<String>,
     /// In the order of the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub authors: Vec<Author>,
     /// Category paths, from broad to narrow; already by [`Rules::categories`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub categories: Vec<Vec<String>>,
     /// In the order of the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// BCP 47, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
     /// What the author gave as a summary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Summary>,
     /// The head image as written; may be relative. Only http(s) or relative addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
     /// The article's own address, absolute http(s).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
     /// `slug`, for `articles.link`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slug: Option<String>,
     /// Enclosures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<Media>,
     /// `draft: true`, `published: false` or a `_drafts` folder.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub draft: bool,
     /// Where the body is.
     pub body: Body,
     /// Hash of everything but the dates, after [`Rules::ignore_changes`].
+    #[serde(with = "hex")]
     pub content: Hash,
 }
 
@@ -95,8 +110,10 @@ pub struct Author {
     /// Plain text, never empty.
     pub name: String,
     /// An address, if given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// An absolute http(s) URL, if given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }
 
@@ -115,6 +132,7 @@ pub struct Media {
     /// As written; may be relative.
     pub url: String,
     /// Media type as written, or by the suffix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
     /// Bytes; 0 where unknown.
     pub length: u64,
@@ -134,9 +152,35 @@ pub struct Body {
     /// How it is written.
     pub markup: Markup,
     /// Hash of the body after [`Rules::ignore_changes`].
+    #[serde(with = "hex")]
     pub hash: Hash,
     /// Bytes of text outside of tags, up to a limit: enough to tell whether the hash can identify an article.
     pub text_bytes: u32,
+}
+
+/// Hashes as text; catalogs of earlier builds have them as lists of numbers.
+mod hex {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::Hash;
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written<'a> {
+        Hex(&'a str),
+        Bytes(Hash),
+    }
+
+    pub(super) fn serialize<S: Serializer>(hash: &Hash, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&blake3::Hash::from_bytes(*hash).to_hex())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Hash, D::Error> {
+        match Written::deserialize(deserializer)? {
+            Written::Hex(hex) => blake3::Hash::from_hex(hex).map(|hash| *hash.as_bytes()).map_err(D::Error::custom),
+            Written::Bytes(hash) => Ok(hash),
+        }
+    }
 }
 
 /// The language of a body.

@@ -38,6 +38,29 @@ fn check(text: &str, title: &str, body: &str, expect: &[&str]) {
 }
 
 #[test]
+fn an_article_comes_back_from_its_json() {
+    let full = article(
+        "---\ntitle: a\ndate: 2022-01-02\nupdated: 2022-01-03\nexpiryDate: 2030-01-01\nauthor: b\nlang: de\n\
+         categories: [c, d]\ntags: [e]\nimage: f.jpg\nlink: https://a.example/\nslug: s\nguid: g\n\
+         description: h\nenclosure: https://a.example/i.mp3\ndraft: true\n---\nx\n",
+    );
+    let bare = article("---\ntitle: a\n---\nx <!-- more -->\n");
+    for article in [&full, &bare] {
+        let json = serde_json::to_string(article).expect("JSON");
+        assert_eq!(&serde_json::from_str::<Article>(&json).expect("an article"), article, "{json}");
+        // As it was written before: hashes as numbers, and what is not there as `null`.
+        let mut value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        let numbers = |hash: &Hash| serde_json::to_value(hash).expect("a list");
+        (value["content"], value["body"]["hash"]) = (numbers(&article.content), numbers(&article.body.hash));
+        for name in ["language", "link"] {
+            value.as_object_mut().expect("an object").entry(name).or_insert(serde_json::Value::Null);
+        }
+        assert_eq!(&serde_json::from_str::<Article>(&value.to_string()).expect("an article"), article);
+    }
+    assert!(!serde_json::to_string(&bare).expect("JSON").contains("null"));
+}
+
+#[test]
 fn dialects() {
     check("---\ntitle: a\n---\nx\n", "a", "x", &[]);
     check("\n \n\u{feff}---\ntitle: a\n---\nx\n", "a", "x", &[]);

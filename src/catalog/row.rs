@@ -57,10 +57,14 @@ impl What {
 }
 
 /// Collects columns, each with its length, so that no two rows can be mixed up.
-#[derive(Default)]
 struct Sum(Vec<u8>);
 
 impl Sum {
+    /// `large` is how long the long columns are: BLAKE3 is quickest over bytes that lie in one piece.
+    fn new(large: usize) -> Sum {
+        Sum(Vec::with_capacity(512 + large))
+    }
+
     fn number(mut self, number: i64) -> Sum {
         self.0.extend_from_slice(&number.to_le_bytes());
         self
@@ -73,10 +77,10 @@ impl Sum {
         }
     }
 
-    fn bytes(mut self, bytes: &[u8]) -> Sum {
-        self.0.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-        self.0.extend_from_slice(bytes);
-        self
+    fn bytes(self, bytes: &[u8]) -> Sum {
+        let mut sum = self.number(bytes.len() as i64);
+        sum.0.extend_from_slice(bytes);
+        sum
     }
 
     fn done(self) -> i64 {
@@ -113,7 +117,7 @@ pub(super) const ENTRY_COLUMNS: &str = "e.entry, e.id, e.uuid, e.seed, e.body, e
 
 impl EntryRow {
     pub(super) fn sum(&self) -> i64 {
-        Sum::default()
+        Sum::new(0)
             .number(self.entry)
             .bytes(self.id.as_deref().unwrap_or_default().as_bytes())
             .bytes(self.uuid.as_ref().map(|u| u.as_bytes().as_slice()).unwrap_or_default())
@@ -261,16 +265,20 @@ impl KeptRow {
     ) -> Result<(), Error> {
         let json =
             serde_json::to_string(article).map_err(|e| Error::Refused(format!("cannot store an article: {e}")))?;
-        let sum = Sum::default()
-            .number(entry)
-            .bytes(rules)
-            .number(i64::from(kept.codec.number()))
-            .bytes(&kept.bytes)
-            .bytes(json.as_bytes())
-            .done();
+        let sum = KeptRow::sum(entry, rules, kept.codec.number(), &kept.bytes, &json);
         let mut statement = connection.prepare_cached("INSERT OR REPLACE INTO kept VALUES(?1,?2,?3,?4,?5,?6)")?;
         statement.execute(params![entry, rules.as_slice(), kept.codec.number(), kept.bytes, json, sum])?;
         Ok(())
+    }
+
+    fn sum(entry: i64, rules: &[u8], codec: u8, bytes: &[u8], article: &str) -> i64 {
+        Sum::new(bytes.len() + article.len())
+            .number(entry)
+            .bytes(rules)
+            .number(i64::from(codec))
+            .bytes(bytes)
+            .bytes(article.as_bytes())
+            .done()
     }
 
     pub(super) fn read(row: &Row<'_>, at: usize) -> Result<KeptRow, Error> {
@@ -280,14 +288,7 @@ impl KeptRow {
         let codec: u8 = row.get(at + 2)?;
         let bytes = row.get_ref(at + 3)?.as_blob().map_err(|_| damaged())?;
         let json = row.get_ref(at + 4)?.as_str().map_err(|_| damaged())?;
-        let sum = Sum::default()
-            .number(entry)
-            .bytes(rules)
-            .number(i64::from(codec))
-            .bytes(bytes)
-            .bytes(json.as_bytes())
-            .done();
-        if sum != row.get::<_, i64>(at + 5)? {
+        if KeptRow::sum(entry, rules, codec, bytes, json) != row.get::<_, i64>(at + 5)? {
             return Err(damaged());
         }
         Ok(KeptRow {
@@ -325,7 +326,7 @@ pub(super) const FEED_COLUMNS: &str =
 
 impl FeedRecord {
     pub(super) fn sum(&self, key: &str) -> i64 {
-        Sum::default()
+        Sum::new(0)
             .number(self.feed)
             .bytes(key.as_bytes())
             .maybe(self.parent)
@@ -430,10 +431,8 @@ pub(super) const MEMBER_COLUMNS: &str = "m.feed, m.position, m.sequence, m.entry
 
 impl MemberRow {
     pub(super) fn sum(&self) -> i64 {
-        [self.feed, self.position, self.sequence, self.entry, self.page, self.live]
-            .into_iter()
-            .fold(Sum::default(), Sum::number)
-            .done()
+        let columns = [self.feed, self.position, self.sequence, self.entry, self.page, self.live];
+        columns.into_iter().fold(Sum::new(0), Sum::number).done()
     }
 
     pub(super) fn read(row: &Row<'_>, at: usize) -> Result<MemberRow, Error> {
