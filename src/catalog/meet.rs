@@ -101,11 +101,14 @@ pub(super) fn meet(
     // 4. The body.
     if article.body.text_bytes >= TELLING_BODY {
         for found in candidates(connection, "e.body = ?1", params![body.as_slice()])? {
-            if known.as_ref().is_none_or(|known| known.entry != found.entry) && is_gone(&found)? {
-                let old = KeptRow::get(connection, found.entry)?;
-                if old.is_some_and(|old| same_title(&old.article, article) || same_date(&found, article)) {
-                    return Ok(Meeting::Entry(Box::new(found)));
-                }
+            if known.as_ref().is_some_and(|known| known.entry == found.entry) {
+                continue;
+            }
+            let same = same_date(&found, article)
+                || KeptRow::get(connection, found.entry)?.is_some_and(|old| same_title(&old.article, article));
+            // Last, because it may mean to read a file, and some exporters write one body a thousand times.
+            if same && is_gone(&found)? {
+                return Ok(Meeting::Entry(Box::new(found)));
             }
         }
     }

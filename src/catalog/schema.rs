@@ -73,7 +73,7 @@ CREATE UNIQUE INDEX entry_id ON entry(id);
 CREATE UNIQUE INDEX entry_uuid ON entry(uuid);
 CREATE UNIQUE INDEX entry_sequence ON entry(sequence);
 CREATE INDEX entry_seed ON entry(seed);
-CREATE INDEX entry_body ON entry(body);
+CREATE INDEX entry_body ON entry(body, path);
 CREATE INDEX entry_path ON entry(path);
 CREATE INDEX file_entry ON file(entry);
 CREATE INDEX file_inode ON file(inode);
