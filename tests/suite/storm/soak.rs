@@ -1,6 +1,6 @@
 //! A long run: files come, change and go, feeds are polled, the config is read again. What it costs must not grow:
-//! memory, file descriptors, the catalog's log. Some hundred rounds by default; `FEEDMILL_TEST_SCALE` 300 is an hour.
-//! How long a change took is printed and judged by whoever reads it.
+//! memory, file descriptors, the catalog's log. Some hundred rounds by default, `FEEDMILL_TEST_SCALE` times as many, or
+//! as many as fit into `FEEDMILL_TEST_SOAK` minutes. How long changes took is printed and judged by whoever reads it.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -51,10 +51,17 @@ fn a_long_run_costs_no_more_than_a_short_one() {
         place.rename_in(&format!("{number}.md"), text(number, 0));
     }
     let daemon = place.serve_articles(CONFIG, ARTICLES as u64);
-    let rounds = ROUNDS * scale();
-    let (mut slowest, mut sum) = (Duration::ZERO, Duration::ZERO);
-    let mut costs = Vec::new();
-    for round in 1..=rounds {
+    let soak: Option<u64> = std::env::var("FEEDMILL_TEST_SOAK").ok().map(|text| text.parse().expect("minutes"));
+    let began = Instant::now();
+    let goes_on = |done: usize| match soak {
+        Some(minutes) => began.elapsed() < Duration::from_secs(60 * minutes),
+        None => done < ROUNDS * scale(),
+    };
+    let mut times = Vec::new();
+    let mut costs: Vec<Cost> = Vec::new();
+    let mut told = 0;
+    while goes_on(costs.len()) {
+        let round = costs.len() + 1;
         let newest = ARTICLES + round - 1;
         place.rename_in(&format!("{newest}.md"), text(newest, round));
         fs::remove_file(place.inbox(&format!("{}.md", newest - ARTICLES))).expect("it is there");
@@ -63,8 +70,7 @@ fn a_long_run_costs_no_more_than_a_short_one() {
         let begin = Instant::now();
         let mark = format!("Article {edited} as of round {round}.");
         daemon.until("the edit", |daemon| daemon.get("/all.json").text().contains(&mark));
-        slowest = slowest.max(begin.elapsed());
-        sum += begin.elapsed();
+        times.push(begin.elapsed());
         for part in 0..12 {
             let path = format!("/category/news/part%20{part}.{}", ["rss", "atom", "json"][rng.below(3)]);
             let answer = daemon.get(&path);
@@ -72,25 +78,35 @@ fn a_long_run_costs_no_more_than_a_short_one() {
             let again = daemon.ask("GET", &path, &[("If-None-Match", answer.header("etag"))]);
             assert!([200, 304].contains(&again.status), "{again:?}");
         }
-        if round % 25 == 0 {
+        if round.is_multiple_of(25) {
             fs::write(place.path("feedmill.yaml"), format!("{CONFIG}feeds: {{ items: {} }}\n", 40 + round % 3))
                 .expect("a writable folder");
             daemon.signal("HUP");
         }
         daemon.log.try_iter().for_each(drop);
         costs.push(cost(&place, &daemon));
+        if began.elapsed().as_secs() / 300 > told {
+            told += 1;
+            eprintln!("{} minutes, {round} rounds: {:?}", 5 * told, costs[round - 1]);
+        }
     }
+    let rounds = costs.len();
     daemon.until("what was removed", |daemon| daemon.count("articles") == ARTICLES as u64);
     // The first third is for what has to grow once: caches, pools of threads and connections, the allocator.
     let (first, last) = (&costs[..rounds / 3], &costs[rounds / 3..]);
     let most = |costs: &[Cost], of: fn(&Cost) -> u64| costs.iter().map(of).max().unwrap_or(0);
     eprintln!(
-        "{rounds} rounds: memory {} KiB, then at most {}; log at most {} bytes; an edit took {:?} on average, {slowest:?} at most",
+        "{rounds} rounds: memory {} KiB, then at most {}; log at most {} bytes",
         most(first, |cost| cost.memory),
         most(last, |cost| cost.memory),
         most(&costs, |cost| cost.log),
-        sum / u32::try_from(rounds).expect("a number of rounds"),
     );
+    for (name, part) in [("first", &times[..rounds / 3]), ("last", &times[rounds - rounds / 3..])] {
+        let mut part = part.to_vec();
+        part.sort();
+        let at = |share: usize| part[(part.len() - 1) * share / 1000];
+        eprintln!("an edit in the {name} third: median {:?}, p99 {:?}, at most {:?}", at(500), at(990), at(1000));
+    }
     let (before, after) = (most(first, |cost| cost.memory), most(last, |cost| cost.memory));
     assert!(after <= before + before / 4 + 8 * 1024, "memory grew from {before} to {after} KiB");
     let (before, after) = (most(first, |cost| cost.descriptors as u64), most(last, |cost| cost.descriptors as u64));
