@@ -32,7 +32,7 @@ use super::{Failure, Ready, Reload, Setup, Shared, hubs, read, systemd};
 use crate::catalog::{self, Catalog, Change, Counts, Holder, Lock, Log, Readers};
 use crate::failpoint;
 use crate::metrics::{Metrics, Moved};
-use crate::rendition::Renditions;
+use crate::rendition::{Renditions, blocking_threads};
 use crate::server::{Bound, Health, State};
 
 /// What a catalog gives to those who read it.
@@ -56,6 +56,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
     let lock = Arc::new(Lock::acquire(&setup.daemon.state)?);
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .max_blocking_threads(blocking_threads())
         .thread_name("serve")
         .enable_all()
         .build()

@@ -41,6 +41,19 @@ const RENDER_QUEUE: usize = 512;
 /// How many documents may wait for a look at the catalog; a look is short.
 const LOOK_QUEUE: usize = 8192;
 
+/// Looks at the catalog that run at once, for each core; of renderings it is one.
+const LOOKS: usize = 2;
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// How many threads renditions block at most. A runtime that has more makes them, one at a time and for good, because
+/// work ends a moment before its thread is idle: twenty-five on two cores, each with a stack and a cache of memory.
+pub fn blocking_threads() -> usize {
+    (LOOKS + 1) * cores()
+}
+
 /// Settings of the cache: `http.cache`.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -188,7 +201,7 @@ impl Renditions {
         metrics: Arc<Metrics>,
     ) -> Renditions {
         let renderer = feed::Renderer::keeping(feed, settings.bodies());
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = cores();
         Renditions {
             inner: Arc::new(Inner {
                 source,
@@ -199,7 +212,7 @@ impl Renditions {
                 looks: Flights::default(),
                 renders: Flights::default(),
                 encodes: Flights::default(),
-                readers: Arc::new(Workers::new(2 * cores, LOOK_QUEUE)),
+                readers: Arc::new(Workers::new(LOOKS * cores, LOOK_QUEUE)),
                 workers: Arc::new(Workers::new(cores, RENDER_QUEUE)),
                 metrics,
                 runtime: OnceLock::new(),
