@@ -33,9 +33,15 @@ struct Bytes;
 
 impl Weighter<(Uuid, Hash), Arc<Cleaned>> for Bytes {
     fn weight(&self, _: &(Uuid, Hash), cleaned: &Arc<Cleaned>) -> u64 {
-        let text = cleaned.html.as_str().len() + cleaned.summary.as_str().len() + cleaned.path.len();
-        text as u64 + 200
+        let texts = [cleaned.html.as_str(), cleaned.summary.as_str(), cleaned.path.as_str()];
+        200 + texts.map(|text| allocated(text.len())).iter().sum::<u64>()
     }
+}
+
+/// What bytes take in memory: an allocator rounds up to one of four sizes for each doubling, up to a fifth of waste.
+pub fn allocated(bytes: usize) -> u64 {
+    let step = (bytes.next_power_of_two() / 8).max(16);
+    bytes.next_multiple_of(step) as u64
 }
 
 impl Bodies {
@@ -62,5 +68,18 @@ impl Bodies {
         let cleaned = Arc::new(Cleaned { html, summary, path: entry.path.clone() });
         self.0.insert(key, Arc::clone(&cleaned));
         Ok(cleaned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_counted_as_it_lies_in_memory() {
+        let sizes = [(0, 0), (1, 16), (100, 112), (4096, 4096), (4097, 5120), (33_000, 40_960), (65_536, 65_536)];
+        for (bytes, taken) in sizes {
+            assert_eq!(allocated(bytes), taken, "{bytes}");
+        }
     }
 }

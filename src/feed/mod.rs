@@ -35,6 +35,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use self::body::allocated;
 use self::body::{Bodies, Cleaned};
 use self::channel::Channel;
 use self::link::Base;

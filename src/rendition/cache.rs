@@ -9,6 +9,7 @@ use quick_cache::sync::{Cache as Bounded, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use super::{Coding, Hash};
+use crate::feed::allocated;
 
 /// What an entry costs besides its bytes.
 const OVERHEAD: u64 = 200;
@@ -26,7 +27,7 @@ struct Weight;
 
 impl Weighter<Name, Arc<[u8]>> for Weight {
     fn weight(&self, _: &Name, bytes: &Arc<[u8]>) -> u64 {
-        OVERHEAD + bytes.len() as u64
+        OVERHEAD + allocated(bytes.len())
     }
 }
 
