@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 pub struct Daemon {
     child: Child,
     address: String,
+    admin: String,
     stream: BufReader<TcpStream>,
     /// From the start of the process to its ready line.
     pub ready_after: Duration,
@@ -30,9 +31,10 @@ impl Daemon {
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("readable");
         let ready_after = begin.elapsed();
-        let address = line.split(['/', ' ']).find(|part| part.contains("127.0.0.1:")).expect("a ready line").to_owned();
+        let mut addresses = line.split(['/', ' ']).filter(|part| part.contains("127.0.0.1:")).map(str::to_owned);
+        let (address, admin) = (addresses.next().expect("a ready line"), addresses.next().expect("an admin address"));
         let stream = connect(&address);
-        Daemon { child, address, stream, ready_after }
+        Daemon { child, address, admin, stream, ready_after }
     }
 
     /// Status and body of a path; the connection is kept.
@@ -60,6 +62,17 @@ impl Daemon {
         let mut body = vec![0; if status == 304 { 0 } else { length }];
         self.stream.read_exact(&mut body).expect("the body");
         (status, etag, body)
+    }
+
+    /// A metric, all its series added up.
+    pub fn metric(&self, name: &str) -> u64 {
+        let mut stream = connect(&self.admin);
+        let request = b"GET /metrics HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
+        stream.get_mut().write_all(request).expect("it listens");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        let values = text.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
+        values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
     }
 
     pub fn address(&self) -> &str {

@@ -1,5 +1,5 @@
-//! What an inbox of N articles costs: cold start, warm start, memory, and the way of one file into its feed at N and
-//! at 1,000 articles.
+//! What an inbox of N articles costs: cold start, warm start, memory, the way of one file into its feed at N and at
+//! 1,000 articles, alone and beside a large folder that was moved in, and that of many files at once.
 
 use std::fs;
 use std::path::Path;
@@ -11,8 +11,15 @@ use crate::daemon::Daemon;
 /// How often a cold start and its yardstick alternate.
 const PAIRS: usize = 5;
 const DROPS: usize = 60;
+/// Later ones would be in the future.
 const FIRST_DROP: u64 = 10_000_000;
 const SMALL: usize = 1000;
+/// Files that are written at once.
+const BURST: u64 = 1000;
+const FIRST_OF_BURST: u64 = 9_000_000;
+/// Files of the folder that is moved in: more than are taken while `DROPS` are dropped.
+const BULK: u64 = 20_000;
+const FIRST_OF_BULK: u64 = 8_000_000;
 
 pub fn run(count: usize) {
     println!("cold and warm start, memory, and one dropped file");
@@ -68,7 +75,54 @@ fn measure(count: usize) -> (Duration, Duration) {
     let bare = spread("a bare write and fsync of 100 KB", bare);
     let median = spread("one dropped file, renamed to served", drops);
     println!("  resident                              {:8.0} MiB", daemon.memory("VmRSS"));
+    burst(&mut daemon, &inbox);
+    beside_bulk(&mut daemon, &inbox, &spool);
     (median, bare)
+}
+
+/// Writes many files into the folders that are there, while somebody reads one of their feeds.
+fn burst(daemon: &mut Daemon, inbox: &Path) {
+    let numbers = FIRST_OF_BURST..FIRST_OF_BURST + BURST;
+    let files: Vec<_> = numbers.map(|number| (inbox.join(articles::path(number)), articles::text(number))).collect();
+    let feed = feed_of(FIRST_OF_BURST);
+    daemon.get(&feed, "\"none\"");
+    let (updates, renders) = (daemon.metric("feedmill_update_seconds_count"), daemon.metric("feedmill_renders_total"));
+    for (path, text) in files {
+        fs::write(path, text).expect("a writable folder");
+    }
+    let closed = Instant::now();
+    while daemon.metric("feedmill_update_seconds_count") < updates + BURST {
+        daemon.get(&feed, "\"none\"");
+        assert!(closed.elapsed() < Duration::from_secs(60), "the burst never came");
+    }
+    daemon.get(&feed, "\"none\"");
+    println!(
+        "  {BURST} files at once, the last one closed to all served {:.0} ms   {} renderings of all feeds",
+        millis(closed.elapsed()),
+        daemon.metric("feedmill_renders_total") - renders,
+    );
+}
+
+/// Drops files one by one while a large folder that was moved in is taken.
+fn beside_bulk(daemon: &mut Daemon, inbox: &Path, spool: &Path) {
+    let bulk = spool.join("bulk");
+    fs::create_dir(&bulk).expect("a writable folder");
+    for number in 0..BULK {
+        fs::write(bulk.join(format!("{number}.md")), articles::text(FIRST_OF_BULK + number))
+            .expect("a writable folder");
+    }
+    rustix::fs::sync();
+    let before = daemon.metric("feedmill_articles");
+    fs::rename(bulk, inbox.join("bulk")).expect("one file system");
+    let (mut drops, mut bare) = (Vec::new(), Vec::new());
+    for number in dropped().skip(DROPS + 1).take(DROPS) {
+        drops.push(drop_one(daemon, inbox, spool, number));
+        bare.push(append(spool));
+    }
+    let taken = daemon.metric("feedmill_articles").saturating_sub(before);
+    spread("the same while a folder is taken", bare);
+    spread("one dropped file meanwhile", drops);
+    println!("  of the folder's {BULK} files were taken by then {taken}");
 }
 
 /// Numbers of articles that are dropped: of the largest column, whose feed is full at every size, so that what grows
@@ -96,9 +150,7 @@ fn yardstick(inbox: &Path) -> Duration {
 
 /// From the rename to the first answer that has the article.
 fn drop_one(daemon: &mut Daemon, inbox: &Path, spool: &Path, number: u64) -> Duration {
-    let [top, source, leaf] = articles::category(number);
-    let key = [top, source, leaf].map(|name| encode(&name)).join("/");
-    let feed = format!("/category/{key}.rss");
+    let feed = feed_of(number);
     let (_, etag, _) = daemon.get(&feed, "\"none\"");
     let (from, to) = (spool.join("next.md"), inbox.join(articles::path(number)));
     fs::write(&from, articles::text(number)).expect("a writable folder");
@@ -112,6 +164,11 @@ fn drop_one(daemon: &mut Daemon, inbox: &Path, spool: &Path, number: u64) -> Dur
         }
         assert!(begin.elapsed() < Duration::from_secs(20), "article {number} never came");
     }
+}
+
+fn feed_of(number: u64) -> String {
+    let key = articles::category(number).map(|name| encode(&name)).join("/");
+    format!("/category/{key}.rss")
 }
 
 fn append(spool: &Path) -> Duration {
