@@ -7,7 +7,9 @@ FROM docker.io/library/rust:1-bookworm AS build
 WORKDIR /build
 COPY . .
 # The C library inside the binary, which looks up names (for hubs) without files of the machine since glibc 2.34.
-RUN RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --profile dist --bin feedmill \
+# The allocator takes pages of up to this size; arm64 systems have them of up to 64 KiB, whatever the builder has.
+RUN if [ "$(uname -m)" = aarch64 ]; then export JEMALLOC_SYS_WITH_LG_PAGE=16; fi \
+ && RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --profile dist --bin feedmill \
       --target "$(rustc -vV | sed -n 's/^host: //p')" \
  && mkdir -p /image/inbox /image/state \
  && cp target/*/dist/feedmill /image/feedmill
