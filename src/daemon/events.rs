@@ -194,6 +194,11 @@ impl Loop {
         match message {
             Message::Hint(hint) => self.hinted(hint)?,
             Message::Say(Say::Events(events)) => events.into_iter().for_each(|event| self.feed(event)),
+            Message::Say(Say::Found(events)) => {
+                let files = events.len();
+                events.into_iter().for_each(|event| self.feed(event));
+                self.shared.jobs.heard(files);
+            }
             Message::Say(Say::Closed(folders)) => self.closed(&folders),
             Message::Say(Say::Scanned(report)) => self.scanned(report)?,
             Message::Done(paths) => {

@@ -239,9 +239,18 @@ struct Inner {
     fresh: VecDeque<Job>,
     bulk: VecDeque<Job>,
     closed: bool,
+    /// Files that a scan has told of and that the loop has not heard of yet: each will be a job, if any.
+    told: usize,
     /// Workers that wait for a job, and scans that wait for room: a wake-up is a system call, made only for them.
     idle: usize,
     blocked: usize,
+}
+
+impl Inner {
+    /// What a scan has found and nobody reads yet.
+    fn waiting(&self) -> usize {
+        self.bulk.len() + self.told
+    }
 }
 
 /// How many files are read before the inbox is opened anew: it may have been swapped.
@@ -264,16 +273,40 @@ impl Jobs {
         }
     }
 
-    /// Waits until there is room for what a scan finds.
+    /// Waits until there is room for what is found next.
     pub(super) fn wait_for_room(&self) {
+        drop(self.room());
+    }
+
+    fn room(&self) -> MutexGuard<'_, Inner> {
         let mut inner = self.lock();
-        if inner.bulk.len() < ROOM {
-            return;
+        if inner.waiting() >= ROOM {
+            inner.blocked += 1;
+            let full = |inner: &mut Inner| inner.waiting() > ROOM / 2 && !inner.closed;
+            inner = self.drained.wait_while(inner, full).unwrap_or_else(PoisonError::into_inner);
+            inner.blocked -= 1;
         }
-        inner.blocked += 1;
-        let full = |inner: &mut Inner| inner.bulk.len() > ROOM / 2 && !inner.closed;
-        let mut inner = self.drained.wait_while(inner, full).unwrap_or_else(PoisonError::into_inner);
-        inner.blocked -= 1;
+        inner
+    }
+
+    /// Waits until there is room for what a scan tells the loop next: so many files.
+    pub(super) fn tell(&self, files: usize) {
+        self.room().told += files;
+    }
+
+    /// The loop has heard of so many of these files: what is to be read of them is a job now.
+    pub(super) fn heard(&self, files: usize) {
+        let mut inner = self.lock();
+        inner.told -= files;
+        self.make_room(inner);
+    }
+
+    fn make_room(&self, inner: MutexGuard<'_, Inner>) {
+        let room = inner.blocked > 0 && inner.waiting() <= ROOM / 2;
+        drop(inner);
+        if room {
+            self.drained.notify_all();
+        }
     }
 
     /// The next job; waits for it, after `idle`. `None` once they are closed.
@@ -290,11 +323,7 @@ impl Jobs {
             return None;
         }
         let job = inner.fresh.pop_front().or_else(|| inner.bulk.pop_front());
-        let room = inner.blocked > 0 && inner.bulk.len() <= ROOM / 2;
-        drop(inner);
-        if room {
-            self.drained.notify_all();
-        }
+        self.make_room(inner);
         job
     }
 

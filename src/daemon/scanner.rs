@@ -75,8 +75,10 @@ pub(super) struct Scanner<Tell, Watched> {
 /// What the scanner says.
 #[derive(Debug)]
 pub(super) enum Say {
-    /// What it found.
+    /// What became of single files.
     Events(Vec<Event>),
+    /// What is to be read; [`Jobs::heard`](super::read::Jobs::heard) is to be called for it.
+    Found(Vec<Event>),
     /// Which folders cannot be read, when that changed.
     Closed(BTreeSet<String>),
     /// How a scan went.
@@ -296,9 +298,10 @@ where
     fn tell_found(&self, found: &mut Vec<Event>) {
         let mut found = std::mem::take(found).into_iter().peekable();
         while found.peek().is_some() {
-            self.shared.jobs.wait_for_room();
+            let next: Vec<Event> = found.by_ref().take(TELL).collect();
+            self.shared.jobs.tell(next.len());
             self.shared.pulse.scan.now(&self.shared.clock);
-            (self.tell)(Say::Events(found.by_ref().take(TELL).collect()));
+            (self.tell)(Say::Found(next));
         }
     }
 

@@ -220,3 +220,31 @@ fn workers_read_fresh_jobs_first_and_tell_what_cannot_be_read() {
     });
     assert_eq!(*order.lock().expect("unpoisoned"), [("a.md".to_owned(), End::Failed)]);
 }
+
+#[test]
+fn a_scan_waits_for_what_the_loop_has_not_heard_of() {
+    let jobs = Jobs::default();
+    std::thread::scope(|scope| {
+        let scan = scope.spawn(|| (0..4).for_each(|_| jobs.tell(ROOM / 2)));
+        while jobs.lock().blocked == 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!(jobs.lock().told, ROOM, "the third one waits");
+        // What was heard of may be nothing to read, or a job.
+        jobs.heard(ROOM / 2);
+        while jobs.lock().told < ROOM || jobs.lock().blocked == 0 {
+            std::thread::yield_now();
+        }
+        for _ in 0..ROOM / 2 {
+            let job = Job { path: "a.md".to_owned(), lane: Lane::Bulk, since: Duration::ZERO, seen: None };
+            jobs.push(job);
+        }
+        jobs.heard(ROOM / 2);
+        assert_eq!((jobs.lock().waiting(), scan.is_finished()), (ROOM, false));
+        for _ in 0..ROOM / 2 {
+            assert!(jobs.pop(|| {}).is_some());
+        }
+        scan.join().expect("no panic");
+    });
+    assert_eq!(jobs.lock().waiting(), ROOM);
+}
