@@ -79,7 +79,7 @@ fn the_image_fits_the_binary() {
     for variable in said("ENV").iter().flat_map(|line| line.split_whitespace()) {
         let (name, _) = variable.split_once('=').expect("a value");
         let help = place.run(&["serve", "--help"]).stdout;
-        assert!(name == "MALLOC_CONF" || help.contains(name), "{name} is no variable of feedmill");
+        assert!(name.contains("MALLOC_") || help.contains(name), "{name} is no variable of feedmill");
     }
     let health = said("HEALTHCHECK").remove(0);
     let checked: Vec<String> = serde_json::from_str(health.split_once("CMD ").expect("a command").1).expect("words");
