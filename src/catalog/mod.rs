@@ -492,29 +492,31 @@ impl Catalog {
         self.look = Some(look);
     }
 
-    /// Applies changes in one transaction, and everything that is due.
+    /// Applies changes in one transaction, and everything that is due. They may come while it runs: it ends with the
+    /// last one that `changes` gives.
     ///
     /// # Errors
     ///
     /// Where the commit failed nothing has changed; the same changes may be given again after [`Catalog::reopen`].
-    pub fn apply(&mut self, now: Now, changes: Vec<Change>) -> Result<Delta, Error> {
-        let any_missing = changes.iter().any(|change| matches!(change, Change::Missing { .. }));
+    pub fn apply(&mut self, now: Now, changes: impl IntoIterator<Item = Change>) -> Result<Delta, Error> {
         self.work(now, |work| {
+            let mut any_missing = false;
             for change in changes {
                 point("catalog.change")?;
+                any_missing |= matches!(change, Change::Missing { .. });
                 work.change(change)?;
             }
             Ok(any_missing)
         })
     }
 
-    /// Reads up to `limit` kept sources again that were read under other rules, also of files that are gone.
-    /// `None` once all are done.
+    /// Reads up to `limit` kept sources again that were read under other rules, also of files that are gone; fewer where
+    /// it should not go on, but one at least. `None` once all are done.
     ///
     /// # Errors
     ///
     /// As [`Catalog::apply`].
-    pub fn reparse(&mut self, now: Now, limit: usize) -> Result<Option<Delta>, Error> {
+    pub fn reparse(&mut self, now: Now, limit: usize, goes_on: &dyn Fn() -> bool) -> Result<Option<Delta>, Error> {
         self.writable()?;
         point("catalog.reparse")?;
         let mut statement = self.connection.prepare_cached(&format!(
@@ -528,10 +530,17 @@ impl Catalog {
         }
         drop(rows);
         drop(statement);
-        let Some(last) = stale.last().map(|kept| kept.entry) else { return Ok(None) };
+        if stale.is_empty() {
+            return Ok(None);
+        }
+        let mut last = self.reparsed;
         let delta = self.work(now, |work| {
-            for kept in &stale {
+            for (at, kept) in stale.iter().enumerate() {
+                if at > 0 && !goes_on() {
+                    break;
+                }
                 work.reparse(kept)?;
+                last = kept.entry;
             }
             Ok(false)
         })?;

@@ -59,8 +59,8 @@ pub(super) struct Settings {
 /// What the writer is to do next.
 #[derive(Debug)]
 pub(super) enum Work {
-    /// Changes of one lane, in their order.
-    Changes(Lane, Vec<Item>),
+    /// A change of one lane; [`Lanes::more`] gives those behind it.
+    Change(Lane, Item),
     /// The inbox is another folder now.
     Adopt(catalog::Inbox),
     /// The settings are other ones now.
@@ -182,8 +182,8 @@ impl Lanes {
         self.lock().reconfigure.get_or_insert(settings);
     }
 
-    /// Takes up to `limit` changes of one lane, fresh ones first; waits for the first one.
-    pub(super) fn take(&self, limit: usize, wait: Duration) -> Work {
+    /// Takes a change, a fresh one first; waits for it.
+    pub(super) fn take(&self, wait: Duration) -> Work {
         let idle = |inner: &mut Inner| {
             !inner.closed && inner.adopt.is_none() && inner.reconfigure.is_none() && inner.is_empty()
         };
@@ -199,11 +199,25 @@ impl Lanes {
             return Work::Reconfigure(settings);
         }
         let lane = if inner.fresh.items.is_empty() { Lane::Bulk } else { Lane::Fresh };
-        let queue = inner.queue(lane);
-        let items: Vec<Item> = std::iter::from_fn(|| queue.pop()).take(limit.max(1)).collect();
+        self.pop(inner, lane).map_or(Work::Nothing, |item| Work::Change(lane, item))
+    }
+
+    /// Takes one more change of the same lane for the same transaction; `None` where that is to end: nothing is there, a
+    /// fresh change waits behind a bulk one, or something else is to be done first.
+    pub(super) fn more(&self, lane: Lane) -> Option<Item> {
+        let inner = self.lock();
+        let ends = inner.closed || inner.adopt.is_some() || inner.reconfigure.is_some();
+        if ends || (lane == Lane::Bulk && !inner.fresh.items.is_empty()) {
+            return None;
+        }
+        self.pop(inner, lane)
+    }
+
+    fn pop(&self, mut inner: MutexGuard<'_, Inner>, lane: Lane) -> Option<Item> {
+        let item = inner.queue(lane).pop();
         drop(inner);
         self.drained.notify_all();
-        if items.is_empty() { Work::Nothing } else { Work::Changes(lane, items) }
+        item
     }
 
     /// Takes all changes that are there for the first catalog; waits for the first one. `None` once all were taken.
@@ -269,9 +283,13 @@ mod tests {
         Item { change: Change::Missing { path: path.to_owned() }, since: Duration::ZERO }
     }
 
-    fn paths(work: Work) -> Vec<String> {
-        match work {
-            Work::Changes(_, items) => items.iter().map(|item| item.path().to_owned()).collect(),
+    /// The paths of a transaction.
+    fn take_all(lanes: &Lanes) -> Vec<String> {
+        match lanes.take(Duration::ZERO) {
+            Work::Change(lane, item) => {
+                let more = std::iter::from_fn(|| lanes.more(lane));
+                [item].into_iter().chain(more).map(|item| item.path().to_owned()).collect()
+            }
             other => panic!("{other:?} is no change"),
         }
     }
@@ -282,10 +300,24 @@ mod tests {
         for (lane, path) in [(Lane::Bulk, "1"), (Lane::Fresh, "2"), (Lane::Bulk, "3"), (Lane::Fresh, "4")] {
             assert!(lanes.push(lane, item(path)));
         }
-        assert_eq!(paths(lanes.take(64, Duration::ZERO)), ["2", "4"]);
-        assert_eq!(paths(lanes.take(1, Duration::ZERO)), ["1"]);
-        assert_eq!(paths(lanes.take(64, Duration::ZERO)), ["3"]);
-        assert!(matches!(lanes.take(64, Duration::ZERO), Work::Nothing));
+        assert_eq!(take_all(&lanes), ["2", "4"]);
+        assert_eq!(take_all(&lanes), ["1", "3"]);
+        assert!(matches!(lanes.take(Duration::ZERO), Work::Nothing));
+    }
+
+    #[test]
+    fn a_transaction_ends_where_something_else_comes_first() {
+        let lanes = Lanes::default();
+        (0..4).for_each(|n| assert!(lanes.push(Lane::Bulk, item(&n.to_string()))));
+        assert!(matches!(lanes.take(Duration::ZERO), Work::Change(Lane::Bulk, _)));
+        lanes.push(Lane::Fresh, item("fresh"));
+        assert!(lanes.more(Lane::Bulk).is_none(), "a fresh one waits");
+        assert_eq!(take_all(&lanes), ["fresh"]);
+        assert!(lanes.more(Lane::Bulk).is_some());
+        lanes.adopt(catalog::Inbox { path: "/inbox".into(), device: 1 });
+        assert!(lanes.more(Lane::Bulk).is_none(), "these are of another folder");
+        assert!(matches!(lanes.take(Duration::ZERO), Work::Adopt(_)));
+        assert_eq!(take_all(&lanes), ["2", "3"]);
     }
 
     #[test]
@@ -300,7 +332,8 @@ mod tests {
             lanes.close();
             assert!(!waiting.join().expect("joined"));
         });
-        assert!(matches!(lanes.take(64, Duration::ZERO), Work::Stop));
+        assert!(matches!(lanes.take(Duration::ZERO), Work::Stop));
+        assert!(lanes.more(Lane::Bulk).is_none(), "what was not begun is read again");
     }
 
     #[test]

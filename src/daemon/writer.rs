@@ -1,8 +1,8 @@
 //! The one thread that writes the catalog.
 //!
-//! It takes from the fresh lane before the bulk one. A transaction is as long as what fits into 20 ms by what the last
-//! ones cost, at most 64 files, so that a lone file is one fsync, a burst is a few, and a fresh file waits for one
-//! short transaction at most. After an I/O error the connection is opened anew with a growing pause; what was not
+//! It takes from the fresh lane before the bulk one. A transaction ends after 10 ms, 64 files or where no more are
+//! there, one of bulk files also where a fresh one comes: so a lone file is one fsync, a burst is a few, and a fresh
+//! file waits for the one that is being written. After an I/O error the connection is opened anew with a growing pause; what was not
 //! committed is read again.
 
 use std::collections::BTreeSet;
@@ -18,8 +18,8 @@ use crate::article::Timestamp;
 use crate::catalog::{self, Catalog, Change, Cure, Delta, Error, Inbox, Log, Now, Originals};
 use crate::feed;
 
-/// How long a transaction may take.
-const WORK: Duration = Duration::from_millis(20);
+/// After how long a transaction takes no more files.
+const WORK: Duration = Duration::from_millis(10);
 /// How many files it may take.
 const FILES: usize = 64;
 /// How long the writer sleeps at most: a due thing is noticed within this time even when the clock jumps.
@@ -28,9 +28,10 @@ const SLICE: Duration = Duration::from_secs(1);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 /// How many frames of the catalog's log may wait to be copied (8 KiB each) while changes come.
 const BEHIND: u64 = 256;
-/// How many frames the log may have before its readers are waited for, and how soon once more: at first, and at last
-/// where that is of no use, because one of them reads for long (the check of the whole catalog after the start).
-const MOST: u64 = 2048;
+/// How many frames the log may have before its readers are waited for, so that it stays below 16 MiB though some come
+/// until that helps; and how soon once more: at first, and at last where that is of no use, because one of them reads
+/// for long (the check of the whole catalog after the start).
+const MOST: u64 = 1024;
 const WAITED_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// How long they are waited for: each change that comes meanwhile waits too. Most read for some milliseconds; where the
 /// log grows on nevertheless, longer.
@@ -47,9 +48,9 @@ const IDLE: Duration = Duration::from_millis(250);
 /// What the writer writes; the catalog, or a stand-in for it in tests.
 pub(super) trait Record: Send {
     /// See [`Catalog::apply`].
-    fn apply(&mut self, now: Now, changes: Vec<Change>) -> Result<Delta, Error>;
+    fn apply(&mut self, now: Now, changes: &mut dyn Iterator<Item = Change>) -> Result<Delta, Error>;
     /// See [`Catalog::reparse`].
-    fn reparse(&mut self, now: Now, limit: usize) -> Result<Option<Delta>, Error>;
+    fn reparse(&mut self, now: Now, limit: usize, goes_on: &dyn Fn() -> bool) -> Result<Option<Delta>, Error>;
     /// See [`Catalog::adopt`].
     fn adopt(&mut self, inbox: &Inbox, holds: &dyn Fn(&str) -> bool) -> Result<(), Error>;
     /// See [`Catalog::set_settings`].
@@ -71,12 +72,12 @@ pub(super) trait Record: Send {
 }
 
 impl Record for Catalog {
-    fn apply(&mut self, now: Now, changes: Vec<Change>) -> Result<Delta, Error> {
+    fn apply(&mut self, now: Now, changes: &mut dyn Iterator<Item = Change>) -> Result<Delta, Error> {
         Catalog::apply(self, now, changes)
     }
 
-    fn reparse(&mut self, now: Now, limit: usize) -> Result<Option<Delta>, Error> {
-        Catalog::reparse(self, now, limit)
+    fn reparse(&mut self, now: Now, limit: usize, goes_on: &dyn Fn() -> bool) -> Result<Option<Delta>, Error> {
+        Catalog::reparse(self, now, limit, goes_on)
     }
 
     fn adopt(&mut self, inbox: &Inbox, holds: &dyn Fn(&str) -> bool) -> Result<(), Error> {
@@ -205,6 +206,40 @@ impl Owed {
     }
 }
 
+/// The changes of one transaction, taken from their lane as it goes on.
+struct Batch<'a> {
+    lanes: &'a Lanes,
+    /// None where nothing came.
+    lane: Option<Lane>,
+    first: Option<Item>,
+    began: Instant,
+    /// Of the first and of those that were taken.
+    paths: Vec<String>,
+    /// When each file was whole that came by an event.
+    since: Vec<Duration>,
+}
+
+impl Iterator for Batch<'_> {
+    type Item = Change;
+
+    fn next(&mut self) -> Option<Change> {
+        let lane = self.lane?;
+        let item = match self.first.take() {
+            Some(first) => first,
+            None if self.paths.len() >= FILES || self.began.elapsed() >= WORK => return None,
+            None => {
+                let item = self.lanes.more(lane)?;
+                self.paths.push(item.path().to_owned());
+                item
+            }
+        };
+        if lane == Lane::Fresh && matches!(item.change, Change::Seen(_)) {
+            self.since.push(item.since);
+        }
+        Some(item.change)
+    }
+}
+
 /// What comes of a pause.
 enum Pause {
     /// The daemon stops.
@@ -249,8 +284,6 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
     pub(super) fn run(mut self) {
         let mut burst = Burst::default();
         let mut failures = 0;
-        // What one change costs, as the last transactions say.
-        let mut cost = Duration::from_micros(500);
         // The catalog may keep something due on purpose (a withdrawal that waits once more): do not spin over it.
         let mut due_tried: Option<Instant> = None;
         // Whether kept sources may still have to be read under the present rules.
@@ -272,7 +305,6 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
                 failures += 1;
                 continue;
             }
-            let limit = (WORK.as_nanos() / cost.as_nanos().max(1)).clamp(1, FILES as u128) as usize;
             let idle = if self.log.behind() > 0 { IDLE } else { SLICE };
             let again = due_tried.map_or(Duration::ZERO, |at| DUE_AGAIN.saturating_sub(at.elapsed()));
             let tried = !again.is_zero();
@@ -282,9 +314,9 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
                 // What is due next may come before the catalog is asked again for what it kept.
                 self.until_due(idle).max(again)
             };
-            let (lane, items) = match self.lanes.take(limit, wait) {
+            let change = match self.lanes.take(wait) {
                 Work::Stop => return,
-                Work::Changes(lane, items) => (lane, items),
+                Work::Change(lane, item) => Some((lane, item)),
                 Work::Adopt(inbox) => {
                     let adopted = match self.record.adopt(&inbox, &self.holds) {
                         Err(error) if error.is_damage() => {
@@ -304,7 +336,7 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
                     }
                     continue;
                 }
-                Work::Nothing if stale && failures == 0 => match self.reparse(limit) {
+                Work::Nothing if stale && failures == 0 => match self.reparse() {
                     Ok(more) => {
                         stale = more;
                         self.tend_log(BEHIND);
@@ -315,24 +347,21 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
                         continue;
                     }
                 },
-                Work::Nothing => (Lane::Bulk, Vec::new()),
+                Work::Nothing => None,
             };
-            if items.is_empty() && failures == 0 && (tried || !self.is_due()) && !self.owed.is_over() {
+            if change.is_none() && failures == 0 && (tried || !self.is_due()) && !self.owed.is_over() {
                 burst.end();
                 self.tend_log(1);
                 continue;
             }
-            let (count, began) = (items.len() as u32, Instant::now());
-            if items.is_empty() {
+            let began = Instant::now();
+            if change.is_none() {
                 due_tried = Some(began);
             }
-            match self.transact(lane, items) {
+            match self.transact(began, change) {
                 Ok(delta) => {
                     failures = 0;
                     burst.add(began, &delta);
-                    if count > 0 {
-                        cost = (cost * 3 + began.elapsed() / count) / 4;
-                    }
                 }
                 Err(()) => failures += 1,
             }
@@ -343,15 +372,15 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
         }
     }
 
-    fn transact(&mut self, lane: Lane, items: Vec<Item>) -> Result<Delta, ()> {
-        let paths: Vec<String> = items.iter().map(|item| item.path().to_owned()).collect();
-        let is_event = |item: &&Item| lane == Lane::Fresh && matches!(item.change, Change::Seen(_));
-        let since: Vec<Duration> = items.iter().filter(is_event).map(|item| item.since).collect();
-        let mut changes: Vec<Change> = items.into_iter().map(|item| item.change).collect();
-        if changes.is_empty() {
-            changes.push(Change::Due);
-        }
-        match self.record.apply(self.clock.now(), changes) {
+    /// One transaction: of a change and those behind it, or of what is due alone.
+    fn transact(&mut self, began: Instant, change: Option<(Lane, Item)>) -> Result<Delta, ()> {
+        let (lane, first) = change.unzip();
+        // A transaction that cannot even begin takes nothing; its change is lost with it all the same.
+        let paths = first.iter().map(|item| item.path().to_owned()).collect();
+        let mut batch = Batch { lanes: &self.lanes, lane, first, began, paths, since: Vec::new() };
+        let applied = self.record.apply(self.clock.now(), &mut batch);
+        let Batch { paths, since, .. } = batch;
+        match applied {
             Ok(delta) => {
                 self.owed.remove(&paths);
                 let owes = !self.owed.paths.is_empty();
@@ -380,8 +409,10 @@ impl<R: Record, Say: FnMut(Said)> Writer<R, Say> {
     }
 
     /// Reads some kept sources again; false once all are done.
-    fn reparse(&mut self, limit: usize) -> Result<bool, ()> {
-        match self.record.reparse(self.clock.now(), limit) {
+    fn reparse(&mut self) -> Result<bool, ()> {
+        let began = Instant::now();
+        let goes_on = || began.elapsed() < WORK && self.lanes.is_empty();
+        match self.record.reparse(self.clock.now(), FILES, &goes_on) {
             Ok(None) => Ok(false),
             Ok(Some(delta)) => {
                 let owes = !self.owed.paths.is_empty();

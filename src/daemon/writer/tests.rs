@@ -24,6 +24,8 @@ struct Script {
     next_due: Option<Timestamp>,
     /// How long a change takes.
     cost: Duration,
+    /// What comes into the fresh lane while the first change is applied.
+    comes: Option<String>,
     stale: usize,
     damage: Option<String>,
     log: Log,
@@ -43,6 +45,7 @@ impl Originals for Nothing {
 
 struct Fake {
     script: Arc<Mutex<Script>>,
+    lanes: Arc<Lanes>,
     asked: Sender<Asked>,
 }
 
@@ -51,20 +54,21 @@ fn error() -> Error {
 }
 
 impl Record for Fake {
-    fn apply(&mut self, _: Now, changes: Vec<Change>) -> Result<Delta, Error> {
+    fn apply(&mut self, _: Now, changes: &mut dyn Iterator<Item = Change>) -> Result<Delta, Error> {
         let mut script = self.script.lock().expect("unpoisoned");
         if script.failing > 0 {
             script.failing -= 1;
             return Err(error());
         }
-        std::thread::sleep(script.cost * changes.len() as u32);
-        let paths: Vec<String> = changes
-            .iter()
-            .filter_map(|change| match change {
-                Change::Missing { path } => Some(path.clone()),
-                _ => None,
-            })
-            .collect();
+        let mut paths = Vec::new();
+        for change in changes {
+            let Change::Missing { path } = change else { continue };
+            std::thread::sleep(script.cost);
+            if let Some(comes) = script.comes.take() {
+                self.lanes.push(Lane::Fresh, item(&comes));
+            }
+            paths.push(path);
+        }
         let asked = if paths.is_empty() { Asked::Due } else { Asked::Apply(paths) };
         if asked == Asked::Due {
             script.next_due = None;
@@ -73,7 +77,7 @@ impl Record for Fake {
         Ok(Delta { added: 1, ..Delta::default() })
     }
 
-    fn reparse(&mut self, _: Now, _: usize) -> Result<Option<Delta>, Error> {
+    fn reparse(&mut self, _: Now, _: usize, _: &dyn Fn() -> bool) -> Result<Option<Delta>, Error> {
         let mut script = self.script.lock().expect("unpoisoned");
         let more = script.stale > 0;
         script.stale = script.stale.saturating_sub(1);
@@ -135,7 +139,7 @@ fn with_writer(script: Script, test: impl FnOnce(&Lanes, &Mutex<Script>, &Receiv
     let script = Arc::new(Mutex::new(script));
     let copied = asked.clone();
     let writer = Writer {
-        record: Fake { script: Arc::clone(&script), asked },
+        record: Fake { script: Arc::clone(&script), lanes: Arc::clone(&lanes), asked },
         lanes: Arc::clone(&lanes),
         clock: Arc::new(Clock::system()),
         pulse: Arc::default(),
@@ -218,7 +222,21 @@ fn dear_changes_make_short_transactions() {
             }
         }
         assert!(sizes.iter().all(|&size| size <= FILES), "{sizes:?}");
-        assert!(sizes[sizes.len() / 2] <= 6, "20 ms are four changes: {sizes:?}");
+        assert!(sizes[sizes.len() / 2] <= 3, "10 ms are two changes: {sizes:?}");
+    });
+}
+
+#[test]
+fn a_fresh_change_waits_for_one_bulk_change_at_most() {
+    with_writer(Script::default(), |lanes, script, asked, _| {
+        // The writer waits for the script until all are there.
+        let mut held = script.lock().expect("unpoisoned");
+        held.comes = Some("fresh".to_owned());
+        (0..10).for_each(|n| assert!(lanes.push(Lane::Bulk, item(&n.to_string()))));
+        drop(held);
+        assert_eq!(next(asked), Asked::Apply(vec!["0".to_owned()]));
+        assert_eq!(next(asked), Asked::Apply(vec!["fresh".to_owned()]));
+        assert_eq!(next(asked), Asked::Apply((1..10).map(|n| n.to_string()).collect()));
     });
 }
 
