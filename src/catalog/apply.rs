@@ -109,7 +109,7 @@ impl Work<'_> {
         }
         let before = FileRow::get(self.connection, &file.path)?;
         self.came_back(before.as_ref(), &file.path)?;
-        let hash = Some(short(&file.hash));
+        let hash = Some(file.hash);
         let known = match before.as_ref().and_then(|row| row.entry) {
             Some(entry) => EntryRow::get(self.connection, entry)?,
             None => None,

@@ -281,8 +281,8 @@ impl Loading<'_> {
             self.articles.push(narrow);
             entry = Some(number);
         }
-        let hash = Some(short(&file.hash));
-        FileRow { fingerprint: Some(file.fingerprint), hash, entry, missing: None }.put(self.connection, &file.path)?;
+        let row = FileRow { fingerprint: Some(file.fingerprint), hash: Some(file.hash), entry, missing: None };
+        row.put(self.connection, &file.path)?;
         self.problems(&file.path, &file.parsed.problems)
     }
 

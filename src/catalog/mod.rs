@@ -36,6 +36,7 @@ use crate::diagnostic::Diagnostic;
 use crate::entry::{Kept, Key, Kind, Namespace, Taxonomies};
 
 pub use checkpoint::Log;
+pub use files::{FileHash, file_hash};
 pub use lock::{Holder, Lock};
 pub use mend::{Cure, Originals};
 pub use read::{Counts, KnownFile, Problem, Publication, Reader, Readers};
@@ -95,8 +96,8 @@ pub struct SeenFile {
     pub path: String,
     /// Of the open file.
     pub fingerprint: Fingerprint,
-    /// BLAKE3 of the bytes.
-    pub hash: Hash,
+    /// Of the bytes.
+    pub hash: FileHash,
     /// The digest of the rules by which it was read: they may have changed since.
     pub under: Hash,
     /// The bytes.

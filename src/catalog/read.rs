@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::files::fingerprint;
 use super::row::{
-    EntryRow, FEED_COLUMNS, FeedRecord, LIVE, MemberRow, State, damaged, kind_number, short, sort_text, timestamp,
+    EntryRow, FEED_COLUMNS, FeedRecord, LIVE, MemberRow, State, damaged, kind_number, sort_text, timestamp,
 };
 use super::schema::LAST_NAME;
 use super::{Error, Fingerprint, Settings, schema};
@@ -537,8 +537,8 @@ impl Reader<'_> {
     ///
     /// Where the catalog cannot be read.
     pub fn has_read(&self, path: &str, bytes: &[u8]) -> Result<bool, Error> {
-        let hash = short(blake3::hash(bytes).as_bytes());
-        Ok(super::files::FileRow::get(self.connection, path)?.is_some_and(|file| file.hash == Some(hash)))
+        let file = super::files::FileRow::get(self.connection, path)?;
+        Ok(file.is_some_and(|file| file.hash == Some(super::file_hash(bytes))))
     }
 
     /// What the catalog has made of a file; `None` where it knows none of this path.

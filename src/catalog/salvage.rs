@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::apply::revision;
 use super::due::TOMBSTONE_LIFE;
-use super::files::FileRow;
+use super::files::{FileRow, file_hash};
 use super::load::Carried;
 use super::place::{Feeds, deal};
 use super::row::{
@@ -127,7 +127,7 @@ pub(super) fn save(old: &Connection, number: i64, settings: &Settings) -> Option
     let bytes = kept.kept.open().ok()?;
     let fingerprint = FileRow::get(old, &row.path).ok().flatten().and_then(|file| file.fingerprint);
     let fingerprint = fingerprint.unwrap_or(Fingerprint { size: bytes.len() as u64, mtime: 0, ctime: 0, inode: 0 });
-    let hash = *blake3::hash(&bytes).as_bytes();
+    let hash = file_hash(&bytes);
     let mut parsed = crate::article::parse(SourceFile { path: &row.path, bytes: &bytes }, &settings.rules);
     parsed.article = Some(kept.article);
     drop(bytes);

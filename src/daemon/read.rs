@@ -19,7 +19,7 @@ use super::lanes::Item;
 use super::plan::{End, Lane};
 use super::{Named, Names, Shared};
 use crate::article::{self, Rules, SourceFile};
-use crate::catalog::{Change, Fingerprint, SeenFile};
+use crate::catalog::{Change, Fingerprint, SeenFile, file_hash};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::entry::{Hash, Kept};
 use crate::failpoint;
@@ -189,7 +189,7 @@ fn understand(path: &str, fingerprint: Fingerprint, bytes: &[u8], reading: &Read
         let problem = Diagnostic::new(Code::Unreadable, "feedmill failed over this file");
         return unreadable(path, Some(fingerprint), problem.help("please report it, with the file"));
     };
-    let hash = *blake3::hash(bytes).as_bytes();
+    let hash = file_hash(bytes);
     let kept = Kept::new(bytes);
     let (path, under) = (path.to_owned(), reading.under);
     Outcome::Change(Change::Seen(Box::new(SeenFile { path, fingerprint, hash, under, kept, parsed })))

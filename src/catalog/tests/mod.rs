@@ -88,7 +88,7 @@ impl Text {
         Change::Seen(Box::new(SeenFile {
             path: path.to_owned(),
             fingerprint: Fingerprint { size: bytes.len() as u64, mtime: 0, ctime: self.changed * 1_000_000_000, inode },
-            hash: *blake3::hash(&bytes).as_bytes(),
+            hash: file_hash(&bytes),
             under: Rules::default().digest(),
             kept: Kept::new(&bytes),
             parsed: Parsed { article: Some(self.article()), problems: Vec::new(), origins: BTreeMap::new() },
