@@ -546,7 +546,7 @@ impl<'a> MemberWriter<'a> {
         let columns = self
             .rows
             .drain(..)
-            .flat_map(|row| [row.feed, row.position, row.sequence, row.entry, row.page, row.live, row.sum()]);
+            .flat_map(|row| [row.feed, row.position, row.sequence, row.entry, row.page, row.live, row.sum().value()]);
         statement.execute(rusqlite::params_from_iter(columns))?;
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Rows as values, each with a checksum of its columns: SQLite does not notice a flipped byte, a row does.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use twox_hash::XxHash3_64;
 use uuid::Uuid;
 
 use super::Error;
@@ -56,11 +57,11 @@ impl What {
     }
 }
 
-/// Collects columns, each with its length, so that no two rows can be mixed up.
-struct Sum(Vec<u8>);
+/// The checksum of a row. Collects its columns, each with its length, so that no two rows can be mixed up.
+pub(super) struct Sum(Vec<u8>);
 
 impl Sum {
-    /// `large` is how long the long columns are: BLAKE3 is quickest over bytes that lie in one piece.
+    /// `large` is how long the long columns are.
     fn new(large: usize) -> Sum {
         Sum(Vec::with_capacity(512 + large))
     }
@@ -83,10 +84,21 @@ impl Sum {
         sum
     }
 
-    fn done(self) -> i64 {
+    /// As rows carry it (XXH3, 64 bits: damage is no adversary).
+    pub(super) fn value(&self) -> i64 {
+        XxHash3_64::oneshot(&self.0) as i64
+    }
+
+    /// As rows of schema 1 carry it (BLAKE3): they keep it until they change.
+    pub(super) fn in_schema_1(&self) -> i64 {
         let mut first = [0; 8];
         first.copy_from_slice(&blake3::hash(&self.0).as_bytes()[..8]);
         i64::from_le_bytes(first)
+    }
+
+    /// Whether a row carries it.
+    pub(super) fn is(&self, carried: i64) -> bool {
+        self.value() == carried || self.in_schema_1() == carried
     }
 }
 
@@ -116,7 +128,7 @@ pub(super) const ENTRY_COLUMNS: &str = "e.entry, e.id, e.uuid, e.seed, e.body, e
      e.rev, e.size, e.path, e.sum";
 
 impl EntryRow {
-    pub(super) fn sum(&self) -> i64 {
+    pub(super) fn sum(&self) -> Sum {
         Sum::new(0)
             .number(self.entry)
             .bytes(self.id.as_deref().unwrap_or_default().as_bytes())
@@ -132,13 +144,12 @@ impl EntryRow {
             .bytes(&self.rev)
             .number(self.size)
             .bytes(self.path.as_bytes())
-            .done()
     }
 
     /// Reads [`ENTRY_COLUMNS`], which begin at a column.
     pub(super) fn read(row: &Row<'_>, at: usize) -> Result<EntryRow, Error> {
         let (found, sum) = EntryRow::raw(row, at)?;
-        if found.sum() == sum { Ok(found) } else { Err(damaged("entry", found.entry)) }
+        if found.sum().is(sum) { Ok(found) } else { Err(damaged("entry", found.entry)) }
     }
 
     /// The same with the checksum, which may not fit.
@@ -218,7 +229,7 @@ impl EntryRow {
             self.rev.as_slice(),
             self.size,
             self.path,
-            self.sum(),
+            self.sum().value(),
         ])?;
         Ok(())
     }
@@ -265,20 +276,19 @@ impl KeptRow {
     ) -> Result<(), Error> {
         let json =
             serde_json::to_string(article).map_err(|e| Error::Refused(format!("cannot store an article: {e}")))?;
-        let sum = KeptRow::sum(entry, rules, kept.codec.number(), &kept.bytes, &json);
+        let sum = KeptRow::sum(entry, rules, kept.codec.number(), &kept.bytes, &json).value();
         let mut statement = connection.prepare_cached("INSERT OR REPLACE INTO kept VALUES(?1,?2,?3,?4,?5,?6)")?;
         statement.execute(params![entry, rules.as_slice(), kept.codec.number(), kept.bytes, json, sum])?;
         Ok(())
     }
 
-    fn sum(entry: i64, rules: &[u8], codec: u8, bytes: &[u8], article: &str) -> i64 {
+    pub(super) fn sum(entry: i64, rules: &[u8], codec: u8, bytes: &[u8], article: &str) -> Sum {
         Sum::new(bytes.len() + article.len())
             .number(entry)
             .bytes(rules)
             .number(i64::from(codec))
             .bytes(bytes)
             .bytes(article.as_bytes())
-            .done()
     }
 
     pub(super) fn read(row: &Row<'_>, at: usize) -> Result<KeptRow, Error> {
@@ -288,7 +298,7 @@ impl KeptRow {
         let codec: u8 = row.get(at + 2)?;
         let bytes = row.get_ref(at + 3)?.as_blob().map_err(|_| damaged())?;
         let json = row.get_ref(at + 4)?.as_str().map_err(|_| damaged())?;
-        if KeptRow::sum(entry, rules, codec, bytes, json) != row.get::<_, i64>(at + 5)? {
+        if !KeptRow::sum(entry, rules, codec, bytes, json).is(row.get(at + 5)?) {
             return Err(damaged());
         }
         Ok(KeptRow {
@@ -325,7 +335,7 @@ pub(super) const FEED_COLUMNS: &str =
     "f.feed, f.key, f.parent, f.count, f.updated, f.modified, f.page, f.page_entries, f.page_bytes, f.sum";
 
 impl FeedRecord {
-    pub(super) fn sum(&self, key: &str) -> i64 {
+    pub(super) fn sum(&self, key: &str) -> Sum {
         Sum::new(0)
             .number(self.feed)
             .bytes(key.as_bytes())
@@ -336,14 +346,13 @@ impl FeedRecord {
             .number(self.page)
             .number(self.page_entries)
             .number(self.page_bytes)
-            .done()
     }
 
     pub(super) fn read(row: &Row<'_>) -> Result<FeedRecord, Error> {
         let (found, sum) = FeedRecord::raw(row)?;
         // Of the text as it stands there: another spelling of the key is damage too.
         let text = row.get_ref(1)?.as_str().map_err(|_| damaged("feed", found.feed))?;
-        if found.sum(text) == sum { Ok(found) } else { Err(damaged("feed", found.feed)) }
+        if found.sum(text).is(sum) { Ok(found) } else { Err(damaged("feed", found.feed)) }
     }
 
     /// The same with the checksum, which may not fit.
@@ -393,7 +402,7 @@ impl FeedRecord {
             self.page,
             self.page_entries,
             self.page_bytes,
-            self.sum(&key),
+            self.sum(&key).value(),
         ])?;
         Ok(())
     }
@@ -430,14 +439,14 @@ pub(super) const WITHDRAWN: i64 = 2;
 pub(super) const MEMBER_COLUMNS: &str = "m.feed, m.position, m.sequence, m.entry, m.page, m.live, m.sum";
 
 impl MemberRow {
-    pub(super) fn sum(&self) -> i64 {
+    pub(super) fn sum(&self) -> Sum {
         let columns = [self.feed, self.position, self.sequence, self.entry, self.page, self.live];
-        columns.into_iter().fold(Sum::new(0), Sum::number).done()
+        columns.into_iter().fold(Sum::new(0), Sum::number)
     }
 
     pub(super) fn read(row: &Row<'_>, at: usize) -> Result<MemberRow, Error> {
         let (found, sum) = MemberRow::raw(row, at)?;
-        if found.sum() == sum { Ok(found) } else { Err(damaged("member", found.entry)) }
+        if found.sum().is(sum) { Ok(found) } else { Err(damaged("member", found.entry)) }
     }
 
     /// The same with the checksum, which may not fit.
@@ -467,7 +476,15 @@ impl MemberRow {
 
     pub(super) fn put(&self, connection: &Connection) -> Result<(), Error> {
         let mut statement = connection.prepare_cached("INSERT OR REPLACE INTO member VALUES(?1,?2,?3,?4,?5,?6,?7)")?;
-        statement.execute([self.feed, self.position, self.sequence, self.entry, self.page, self.live, self.sum()])?;
+        statement.execute([
+            self.feed,
+            self.position,
+            self.sequence,
+            self.entry,
+            self.page,
+            self.live,
+            self.sum().value(),
+        ])?;
         Ok(())
     }
 

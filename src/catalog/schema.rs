@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::Error;
 
 /// The schema that this release writes.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// Tables, without the indexes: the cold load makes those last.
 pub(super) const TABLES: &str = "
@@ -93,7 +93,11 @@ CREATE INDEX due_entry ON due(entry);
 type Migration = fn(&Connection) -> Result<(), Error>;
 
 /// What brings schema N (counted from 1) to N + 1, in this order.
-const MIGRATIONS: &[Migration] = &[];
+const MIGRATIONS: &[Migration] = &[
+    // To 2: rows are written with another checksum. Those that are there keep theirs, which proves them as before; an
+    // older release would take the new ones for damage.
+    |_| Ok(()),
+];
 
 /// The file's name in the state folder.
 pub(super) const FILE: &str = "catalog.sqlite";
@@ -245,6 +249,8 @@ fn migrate(old: Connection, path: &Path, found: i64, migrations: &[Migration]) -
 #[cfg(test)]
 mod tests {
     use super::super::tests::{START, settings, text};
+    use rusqlite::Row;
+
     use super::super::{Catalog, Now, row};
     use super::*;
     use crate::entry::{Document, Format, Key, Material};
@@ -264,7 +270,10 @@ mod tests {
         catalog.apply(now, vec![text("Three", START - 8).seen("Three.md", 3)]).expect("a commit");
         // As a crash leaves it.
         std::mem::forget(catalog);
-        dir.join(FILE)
+        let path = dir.join(FILE);
+        let old = open(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("opened");
+        old.pragma_update(None, "user_version", 1).expect("writable");
+        path
     }
 
     fn entries(path: &Path) -> Vec<String> {
@@ -302,6 +311,55 @@ mod tests {
         between.pragma_update(None, "user_version", 2).expect("set");
         migrate(between, &path, 2, TO_STARS).expect_err("the star is there already");
         assert_eq!(version_of(&path), 2, "the old file stays");
+    }
+
+    /// Gives every row the checksum that schema 1 had; tells how many there are.
+    fn to_schema_1(path: &Path) -> usize {
+        let catalog = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("opened");
+        let mut rows = 0;
+        let mut each = |table: &str, columns: &str, sum: &dyn Fn(&Row<'_>) -> Result<row::Sum, Error>| {
+            let mut statement = catalog.prepare(&format!("SELECT {columns} FROM {table} {}", &table[..1]))?;
+            let mut found = statement.query([])?;
+            let mut sums = Vec::new();
+            while let Some(row) = found.next()? {
+                sums.push(sum(row)?);
+            }
+            rows += sums.len();
+            for sum in sums {
+                let sql = format!("UPDATE {table} SET sum = ?1 WHERE sum = ?2");
+                assert_eq!(catalog.execute(&sql, [sum.in_schema_1(), sum.value()])?, 1);
+            }
+            Ok::<(), Error>(())
+        };
+        each("feed", row::FEED_COLUMNS, &|row| Ok(row::FeedRecord::read(row)?.sum(&row.get::<_, String>(1)?)))
+            .and_then(|()| each("entry", row::ENTRY_COLUMNS, &|row| Ok(row::EntryRow::read(row, 0)?.sum())))
+            .and_then(|()| each("member", row::MEMBER_COLUMNS, &|row| Ok(row::MemberRow::read(row, 0)?.sum())))
+            .and_then(|()| {
+                each("kept", row::KEPT_COLUMNS, &|row| {
+                    let (rules, bytes): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(3)?);
+                    let json: String = row.get(4)?;
+                    Ok(row::KeptRow::sum(row.get(0)?, &rules, row.get(2)?, &bytes, &json))
+                })
+            })
+            .expect("whole rows");
+        rows
+    }
+
+    #[test]
+    fn rows_of_schema_1_are_proven_by_the_checksum_that_they_have() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = catalog(dir.path());
+        let before = entries(&path);
+        assert!(to_schema_1(&path) > 10);
+        let mut catalog = Catalog::open(dir.path(), settings()).expect("it is migrated");
+        assert_eq!((version_of(&path), entries(&path)), (VERSION, before.clone()));
+        assert_eq!(super::super::mend::damage(&catalog.connection).expect("readable"), None);
+        let now = Now { wall: row::timestamp(START), steady: Duration::ZERO };
+        catalog.apply(now, vec![text("Four", START - 7).seen("Four.md", 4)]).expect("a commit");
+        assert_eq!(entries(&path).len(), before.len() + 1);
+        assert_eq!(super::super::mend::damage(&catalog.connection).expect("readable"), None, "both kinds in one file");
+        catalog.connection.execute("UPDATE entry SET size = size + 1 WHERE path = 'One.md'", []).expect("one row");
+        assert!(super::super::mend::damage(&catalog.connection).expect("readable").is_some());
     }
 
     #[test]

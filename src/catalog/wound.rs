@@ -141,7 +141,7 @@ fn prove_feed(connection: &Connection, feed: i64) -> Result<bool, Error> {
         FeedRecord { page_bytes: number(&format!("SELECT sum(e.size) {open}"))?, ..row.clone() },
         FeedRecord { parent, ..row.clone() },
     ];
-    let right = candidates.drain(..).find(|row| row.sum(&row.key.to_string()) == sum);
+    let right = candidates.drain(..).find(|row| row.sum(&row.key.to_string()).is(sum));
     right.map_or(Ok(false), |row| row.put(connection).map(|()| true))
 }
 
@@ -192,7 +192,7 @@ fn prove_entry(connection: &Connection, settings: &Settings, entry: i64) -> Resu
             candidates.push(EntryRow { size: bytes.len() as i64, ..row.clone() });
         }
     }
-    let right = candidates.into_iter().find(|row| row.sum() == sum);
+    let right = candidates.into_iter().find(|row| row.sum().is(sum));
     right.map_or(Ok(false), |row| row.put(connection).map(|()| true))
 }
 
@@ -209,7 +209,7 @@ fn prove_member(connection: &Connection, place: [i64; 3]) -> Result<bool, Error>
     if let Some(entry) = number("SELECT entry FROM entry WHERE sequence = ?1", row.sequence)? {
         candidates.push(MemberRow { entry, ..row });
     }
-    let right = candidates.into_iter().find(|row| row.sum() == sum);
+    let right = candidates.into_iter().find(|row| row.sum().is(sum));
     right.map_or(Ok(false), |row| row.put(connection).map(|()| true))
 }
 
