@@ -15,7 +15,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
-use crate::server::Address;
+use crate::server::{Address, Within};
 
 /// A daemon on the same machine answers at once or is not well.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -71,6 +71,21 @@ pub enum Error {
 /// Where nobody answers, or not in time.
 pub fn get(address: &Address, path: &str) -> Result<Answer, Error> {
     within(PATIENCE, &shown(address), ask(address, path))
+}
+
+/// Asks this process's own server for a path.
+///
+/// # Errors
+///
+/// Where it does not answer, or not in time.
+pub fn get_within(server: &Within, path: &str) -> Result<Answer, Error> {
+    let address = || "the server".to_owned();
+    within(PATIENCE, &address(), async {
+        let stream = server.connect().and_then(UnixStream::from_std);
+        let stream = stream.map_err(|source| Error::Connect { address: address(), source })?;
+        let request = hyper::Request::get(path).header(hyper::header::HOST, "localhost");
+        exchange(stream, address(), request, String::new()).await
+    })
 }
 
 /// Sends a form to an http or https URL (HTML, "application/x-www-form-urlencoded"); the status of the answer.

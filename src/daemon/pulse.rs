@@ -2,21 +2,16 @@
 //! event loop, the scanner, the writer and the server have each made a round. A daemon of which one part hangs is
 //! started anew instead of serving yesterday's feeds for ever.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
-
-use tokio::runtime::Handle;
 
 use super::clock::Clock;
 use super::start::spawn;
 use super::{Shared, systemd};
 use crate::client;
-use crate::server::Address;
-
-/// A task that is not run within this time is not run.
-const TURN: Duration = Duration::from_secs(5);
+use crate::server::{Address, Within};
 
 /// When each loop last made a round; the event loop itself is who asks.
 #[derive(Debug, Default)]
@@ -64,8 +59,8 @@ impl Beat {
 pub(super) enum Probed {
     /// It is asked for a path, as a stranger would.
     Server(Address, &'static str),
-    /// It cannot be reached from here; a task of its runtime gets its turn.
-    Runtime(Handle),
+    /// It is asked from within, because its address cannot be reached from here.
+    Within(Within),
 }
 
 impl Probed {
@@ -78,17 +73,12 @@ impl Probed {
     }
 
     fn goes_round(&self) -> bool {
-        match self {
-            // Whatever the answer: the loops that accept, read and write have made their round.
-            Probed::Server(address, path) => client::get(address, path)
-                .inspect_err(|error| tracing::debug!(error = super::writer::chain(error), "the server was asked"))
-                .is_ok(),
-            Probed::Runtime(runtime) => {
-                let (tell, told) = mpsc::channel();
-                runtime.spawn(async move { tell.send(()) });
-                told.recv_timeout(TURN).is_ok()
-            }
-        }
+        let answer = match self {
+            Probed::Server(address, path) => client::get(address, path),
+            Probed::Within(server) => client::get_within(server, "/healthz"),
+        };
+        // Whatever the answer: the loops that accept, read and write have made their round.
+        answer.inspect_err(|error| tracing::debug!(error = super::writer::chain(error), "the server was asked")).is_ok()
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
         .enable_all()
         .build()
         .map_err(|error| Failure::Start(format!("cannot start the threads that serve: {error}")))?;
-    let bound = runtime
+    let mut bound = runtime
         .block_on(Bound::bind(&setup.server, inherited))
         .and_then(|bound| failpoint::io("http.bind").map(|()| bound))
         .map_err(|error| Failure::Start(chain(&error)))?;
@@ -101,7 +101,7 @@ pub(super) fn serve(mut setup: Setup, reload: Reload, ready: Ready) -> Result<()
 
     let serving = setup.server.clone();
     // Sockets that were handed over may be of a network that this process has no part in.
-    let server = if handed { Probed::Runtime(runtime.handle().clone()) } else { Probed::at(&http, admin.as_deref()) };
+    let server = if handed { Probed::Within(bound.within()) } else { Probed::at(&http, admin.as_deref()) };
     pulse::probe(&shared, server);
     let cold = matches!(catalog, Found::Nothing);
     if !cold {

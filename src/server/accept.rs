@@ -110,7 +110,7 @@ impl Door {
     }
 
     /// Accepts connections until the phase changes; then those that wait already, and no more.
-    pub async fn run(self: Arc<Self>, listener: Listener) {
+    pub async fn run(self: Arc<Self>, mut listener: Listener) {
         let mut phase = self.phase.clone();
         let mut pause = PAUSE.0;
         let mut logged: Option<Instant> = None;

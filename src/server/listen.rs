@@ -1,15 +1,18 @@
-//! Listening sockets and the streams they give, TCP or Unix; bound here, or handed over by a service manager.
+//! Listening sockets and the streams they give, TCP or Unix; bound here, or handed over by a service manager. And one
+//! without any address, for the daemon itself.
 
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
+use tokio::sync::mpsc;
 
 use super::{Address, Socket};
 
@@ -23,6 +26,29 @@ pub enum Listener {
     Tcp(TcpListener, SocketAddr),
     /// With its name, and its file where we are the ones who made it.
     Unix { listener: UnixListener, name: String, _file: Option<SocketFile> },
+    /// What [`Within`] connects to.
+    Within(mpsc::UnboundedReceiver<StdUnixStream>),
+}
+
+/// Connects this process to its own server where that has no address that can be reached from here.
+#[derive(Debug)]
+pub struct Within(mpsc::UnboundedSender<StdUnixStream>);
+
+impl Within {
+    /// The listener and the way to it.
+    pub fn new() -> (Listener, Within) {
+        let (connect, connected) = mpsc::unbounded_channel();
+        (Listener::Within(connected), Within(connect))
+    }
+
+    /// A connection; it does not block.
+    pub fn connect(&self) -> io::Result<StdUnixStream> {
+        let (ours, theirs) = StdUnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        theirs.set_nonblocking(true)?;
+        self.0.send(theirs).map_err(|_| io::ErrorKind::ConnectionRefused)?;
+        Ok(ours)
+    }
 }
 
 /// The file of a Unix socket of ours; removed when dropped.
@@ -78,11 +104,12 @@ impl Listener {
         match self {
             Listener::Tcp(_, address) => address.to_string(),
             Listener::Unix { name, .. } => name.clone(),
+            Listener::Within(_) => String::new(),
         }
     }
 
     /// The next connection, and the address it comes from.
-    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Option<IpAddr>)>> {
+    pub fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Option<IpAddr>)>> {
         match self {
             Listener::Tcp(listener, _) => listener.poll_accept(cx).map_ok(|(stream, from)| {
                 // Answers are written whole: nothing is gained by waiting for more.
@@ -92,6 +119,13 @@ impl Listener {
             Listener::Unix { listener, .. } => {
                 listener.poll_accept(cx).map_ok(|(stream, _)| (Stream::Unix(stream), None))
             }
+            Listener::Within(connected) => match connected.poll_recv(cx) {
+                Poll::Ready(Some(stream)) => {
+                    Poll::Ready(UnixStream::from_std(stream).map(|stream| (Stream::Unix(stream), None)))
+                }
+                // Without anybody who could connect nobody will.
+                Poll::Ready(None) | Poll::Pending => Poll::Pending,
+            },
         }
     }
 }

@@ -32,6 +32,7 @@ use connection::{Handler, Tally};
 pub use forwarded::Proxies;
 use guard::Limits;
 use listen::Listener;
+pub use listen::Within;
 use readership::Readership;
 use respond::Responder;
 
@@ -144,6 +145,7 @@ const ADMIN_CONNECTIONS: usize = 256;
 pub struct Bound {
     http: Vec<Listener>,
     admin: Vec<Listener>,
+    within: Option<Listener>,
 }
 
 impl Bound {
@@ -155,7 +157,14 @@ impl Bound {
     pub async fn bind(settings: &Settings, inherited: Inherited) -> std::io::Result<Bound> {
         let http = listeners(inherited.http, Some(&settings.listen)).await?;
         let admin = listeners(inherited.admin, settings.admin.as_ref()).await?;
-        Ok(Bound { http, admin })
+        Ok(Bound { http, admin, within: None })
+    }
+
+    /// Opens a way to what the admin address answers, from within this process.
+    pub fn within(&mut self) -> Within {
+        let (listener, within) = Within::new();
+        self.within = Some(listener);
+        within
     }
 
     /// The public address as bound: `127.0.0.1:8080` or `unix:/run/feedmill.sock`; the first of several.
@@ -187,7 +196,8 @@ impl Bound {
         let admin = door(Handler::Admin(admin, tally(false)), ADMIN_CONNECTIONS);
         let open = |door: &Arc<Door>, listener| tokio::spawn(Arc::clone(door).run(listener));
         let loops = self.http.into_iter().map(|listener| open(&public, listener));
-        let loops = loops.chain(self.admin.into_iter().map(|listener| open(&admin, listener))).collect();
+        let asked = self.admin.into_iter().chain(self.within);
+        let loops = loops.chain(asked.map(|listener| open(&admin, listener))).collect();
         shutdown.await;
         accept::stop(&phase, loops, &[public, admin], settings.grace).await;
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixListener};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::driver::{Daemon, PATIENCE, Place, article};
@@ -38,6 +38,19 @@ impl Manager {
         let mut bytes = [0; 4096];
         let length = self.socket.recv(&mut bytes).ok()?;
         Some(String::from_utf8(bytes[..length].to_vec()).expect("text"))
+    }
+
+    /// What it was told before does not count.
+    fn is_not_told_that_all_is_well(&mut self, seconds: u64, name: &str) {
+        while self.next(Duration::from_millis(1)).is_some() {}
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_secs(seconds) {
+            let told = self.next(Duration::from_secs(1));
+            assert!(
+                !told.as_deref().unwrap_or_default().contains("WATCHDOG=1"),
+                "the {name} hangs, and all is said to be well"
+            );
+        }
     }
 
     /// Hears until a message has a line that begins so; that message.
@@ -104,15 +117,7 @@ fn hangs(fail_points: &str, name: &str, stir: impl Fn(&Place)) {
         // What was told before is heard, so that only what follows counts.
         let _ = manager.next(Duration::from_millis(50));
     }
-    while manager.next(Duration::from_millis(1)).is_some() {}
-    let begin = Instant::now();
-    while begin.elapsed() < Duration::from_secs(SECONDS) {
-        let told = manager.next(Duration::from_secs(1));
-        assert!(
-            !told.as_deref().unwrap_or_default().contains("WATCHDOG=1"),
-            "the {name} hangs, and all is said to be well"
-        );
-    }
+    manager.is_not_told_that_all_is_well(SECONDS, name);
 }
 
 #[test]
@@ -134,26 +139,55 @@ fn a_server_that_hangs_is_not_hidden_from_the_watchdog() {
     hangs("http.accept=2*off->sleep(600000)", "server", |_| ());
 }
 
-/// A service without a network of its own cannot ask itself by the address that it was handed.
+/// A daemon on a socket that was handed over and that nobody can connect to: a service without a network of its own
+/// cannot ask itself by such an address.
+struct Unreachable(Child);
+
+impl Unreachable {
+    fn start(place: &Place, manager: &Manager, watchdog: u64, fail_points: &str) -> Unreachable {
+        let path = place.path("http.sock");
+        let socket = OwnedFd::from(UnixListener::bind(&path).expect("a socket"));
+        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty()).expect("a flag");
+        fs::remove_file(&path).expect("it is there");
+        let mut command = place.command(&["serve", "--admin", "off", "--base-url", "https://feeds.example"]);
+        command.env("LISTEN_FDS", "1").env("LISTEN_FDS_FIRST_FD", socket.as_raw_fd().to_string());
+        command.env("NOTIFY_SOCKET", &manager.path).env("WATCHDOG_USEC", (watchdog * 1_000_000).to_string());
+        command.env("FAILPOINTS", fail_points).stdout(Stdio::null()).stderr(Stdio::null());
+        Unreachable(command.spawn().expect("the binary"))
+    }
+}
+
+impl Drop for Unreachable {
+    fn drop(&mut self) {
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
 #[test]
 fn a_server_that_cannot_be_reached_from_inside_feeds_the_watchdog() {
     const SECONDS: u64 = 2;
     let place = Place::new();
     let mut manager = Manager::new(&place);
-    let path = place.path("http.sock");
-    let socket = OwnedFd::from(UnixListener::bind(&path).expect("a socket"));
-    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty()).expect("a flag");
-    fs::remove_file(&path).expect("it is there");
-    let mut command = place.command(&["serve", "--admin", "off", "--base-url", "https://feeds.example"]);
-    command.env("LISTEN_FDS", "1").env("LISTEN_FDS_FIRST_FD", socket.as_raw_fd().to_string());
-    command.env("NOTIFY_SOCKET", &manager.path).env("WATCHDOG_USEC", (SECONDS * 1_000_000).to_string());
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary");
+    let _daemon = Unreachable::start(&place, &manager, SECONDS, "");
     // Each part counts as alive for as long as the watchdog waits, so that only what comes later shows anything.
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(2 * SECONDS) {
         let _ = manager.next(Duration::from_millis(100));
     }
     manager.until("WATCHDOG=1");
-    child.kill().expect("our child");
-    child.wait().expect("our child");
+}
+
+#[test]
+fn a_server_that_hangs_and_cannot_be_reached_is_not_hidden_from_the_watchdog() {
+    const SECONDS: u64 = 2;
+    let place = Place::new();
+    let mut manager = Manager::new(&place);
+    let _daemon = Unreachable::start(&place, &manager, SECONDS, "http.accept=sleep(600000)");
+    manager.until("READY=1");
+    // For so long it counts as alive.
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(2 * SECONDS) {
+        let _ = manager.next(Duration::from_millis(100));
+    }
+    manager.is_not_told_that_all_is_well(2 * SECONDS, "server");
 }
