@@ -22,7 +22,8 @@ COPY --from=build --chown=65532:65532 /image/ /
 USER 65532:65532
 ENV FEEDMILL_INBOX=/inbox FEEDMILL_STATE=/state FEEDMILL_LISTEN=0.0.0.0:8080
 # Keeps memory together; feedmill would start itself once more with these.
-ENV _RJEM_MALLOC_CONF=narenas:1,dirty_decay_ms:5,muzzy_decay_ms:0 MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072
+ENV _RJEM_MALLOC_CONF=narenas:1,dirty_decay_ms:5,muzzy_decay_ms:0 \
+    MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=1048576
 VOLUME ["/state"]
 EXPOSE 8080
 STOPSIGNAL SIGTERM

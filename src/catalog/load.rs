@@ -19,7 +19,7 @@ use super::files::{FileRow, set_problems};
 use super::meet::seed_hash;
 use super::place::deal;
 use super::row::{EntryRow, FeedRecord, KeptRow, LIVE, MemberRow, Released, Seconds, State, set_meta, short};
-use super::schema::{INDEXES, PAGE_SIZE, TABLES, VERSION};
+use super::schema::{self, INDEXES, PAGE_SIZE, TABLES, VERSION};
 use super::{Change, Delta, Error, Now, SeenFile, Settings};
 use crate::article::{Article, Hash};
 use crate::diagnostic::{Code, Diagnostic};
@@ -141,6 +141,7 @@ pub(super) fn make(
     connection.pragma_update(None, "synchronous", "OFF")?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update(None, "cache_size", -8192)?;
+    schema::keep_plans(&connection)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch(TABLES)?;
     connection.execute_batch("BEGIN")?;

@@ -2,8 +2,9 @@
 //!
 //! It takes from the fresh lane before the bulk one. A transaction ends after 10 ms, 64 files or where no more are
 //! there, one of bulk files also where a fresh one comes: so a lone file is one fsync, a burst is a few, and a fresh
-//! file waits for the one that is being written. After an I/O error the connection is opened anew with a growing pause; what was not
-//! committed is read again.
+//! file waits for the one that is being written.
+//!
+//! After an I/O error the connection is opened anew with a growing pause; what was not committed is read again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -27,26 +27,30 @@ pub enum Listener {
     /// With its name, and its file where we are the ones who made it.
     Unix { listener: UnixListener, name: String, _file: Option<SocketFile> },
     /// What [`Within`] connects to.
-    Within(mpsc::UnboundedReceiver<StdUnixStream>),
+    Within(mpsc::Receiver<StdUnixStream>),
 }
 
 /// Connects this process to its own server where that has no address that can be reached from here.
 #[derive(Debug)]
-pub struct Within(mpsc::UnboundedSender<StdUnixStream>);
+pub struct Within(mpsc::Sender<StdUnixStream>);
 
 impl Within {
     /// The listener and the way to it.
     pub fn new() -> (Listener, Within) {
-        let (connect, connected) = mpsc::unbounded_channel();
+        let (connect, connected) = mpsc::channel(1);
         (Listener::Within(connected), Within(connect))
     }
 
     /// A connection; it does not block.
+    ///
+    /// # Errors
+    ///
+    /// Where the one before was not accepted yet, and those of the system.
     pub fn connect(&self) -> io::Result<StdUnixStream> {
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         theirs.set_nonblocking(true)?;
-        self.0.send(theirs).map_err(|_| io::ErrorKind::ConnectionRefused)?;
+        self.0.try_send(theirs).map_err(|_| io::ErrorKind::ConnectionRefused)?;
         Ok(ours)
     }
 }

@@ -216,7 +216,7 @@ fn the_allocator_keeps_memory_together() {
     let environment = fs::read(format!("/proc/{}/environ", daemon.pid())).expect("our child");
     let text = String::from_utf8_lossy(&environment);
     let tuned: Vec<&str> = text.split('\0').filter(|variable| variable.contains("MALLOC_")).collect();
-    assert_eq!(tuned.len(), 3, "{tuned:?}");
+    assert_eq!(tuned.len(), 4, "{tuned:?}");
     // As who starts it sets them, so that it need not start itself once more.
     for file in ["systemd/feedmill.service", "Dockerfile"] {
         let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/").to_owned() + file).expect("read");
