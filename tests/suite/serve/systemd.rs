@@ -40,6 +40,15 @@ impl Manager {
         Some(String::from_utf8(bytes[..length].to_vec()).expect("text"))
     }
 
+    /// Hears without heed: each part counts as alive for as long as the watchdog waits, so that only what comes later
+    /// shows anything.
+    fn hear_for(&self, seconds: u64) {
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_secs(seconds) {
+            let _ = self.next(Duration::from_millis(100));
+        }
+    }
+
     /// What it was told before does not count.
     fn is_not_told_that_all_is_well(&mut self, seconds: u64, name: &str) {
         while self.next(Duration::from_millis(1)).is_some() {}
@@ -169,11 +178,7 @@ fn a_server_that_cannot_be_reached_from_inside_feeds_the_watchdog() {
     let place = Place::new();
     let mut manager = Manager::new(&place);
     let _daemon = Unreachable::start(&place, &manager, SECONDS, "");
-    // Each part counts as alive for as long as the watchdog waits, so that only what comes later shows anything.
-    let begin = Instant::now();
-    while begin.elapsed() < Duration::from_secs(2 * SECONDS) {
-        let _ = manager.next(Duration::from_millis(100));
-    }
+    manager.hear_for(2 * SECONDS);
     manager.until("WATCHDOG=1");
 }
 
@@ -184,10 +189,6 @@ fn a_server_that_hangs_and_cannot_be_reached_is_not_hidden_from_the_watchdog() {
     let mut manager = Manager::new(&place);
     let _daemon = Unreachable::start(&place, &manager, SECONDS, "http.accept=sleep(600000)");
     manager.until("READY=1");
-    // For so long it counts as alive.
-    let begin = Instant::now();
-    while begin.elapsed() < Duration::from_secs(2 * SECONDS) {
-        let _ = manager.next(Duration::from_millis(100));
-    }
+    manager.hear_for(2 * SECONDS);
     manager.is_not_told_that_all_is_well(2 * SECONDS, "server");
 }
