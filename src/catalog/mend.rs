@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::apply::{Work, revision};
-use super::files::{FileRow, file_hash};
+use super::files::FileRow;
 use super::load;
 use super::row::{EntryRow, KeptRow, State};
 use super::wound::{self, Wound};
@@ -208,7 +208,7 @@ impl Work<'_> {
         let file = FileRow::get(self.connection, &row.path)?;
         if let Some(kept) = wound::raw_source(self.connection, entry)?
             && let Ok(bytes) = kept.open()
-            && file.as_ref().is_some_and(|file| file.hash == Some(file_hash(&bytes)))
+            && file.as_ref().is_some_and(|file| file.is_of(&bytes))
             && let Some(article) = self.parse(&row.path, &bytes).article.filter(|article| revision(article) == row.rev)
         {
             return KeptRow::put(self.connection, entry, &self.rules, &kept, &article);

@@ -538,7 +538,7 @@ impl Reader<'_> {
     /// Where the catalog cannot be read.
     pub fn has_read(&self, path: &str, bytes: &[u8]) -> Result<bool, Error> {
         let file = super::files::FileRow::get(self.connection, path)?;
-        Ok(file.is_some_and(|file| file.hash == Some(super::file_hash(bytes))))
+        Ok(file.is_some_and(|file| file.is_of(bytes)))
     }
 
     /// What the catalog has made of a file; `None` where it knows none of this path.
